@@ -1,0 +1,73 @@
+"""The deployment record: what every worker must agree on before the first row, and for ever after.
+
+Pure. The record holds public facts only; its bytes (RFC 8785 JSON) are copied into each chain's genesis row,
+so workers that race to found a chain write the same row, and a changed record is noticed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
+
+from ansvar.ledger.position import MAX_PARTITIONS
+
+RECORD_VERSION = 1
+
+
+class DeploymentError(Exception):
+    """The deployment record is missing, damaged, or does not belong to these keys or this topic."""
+
+
+class RegisteredProducer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A producer's public key (Ed25519, 32 bytes) and what it may claim; `*` stands for anything."""
+
+    name: str
+    key: bytes
+    systems: tuple[str, ...] = ("*",)
+    kinds: tuple[str, ...] = ("*",)
+
+
+class Deployment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One founding: identity, topic, number of chains, window, first bundle and engine, first keys."""
+
+    version: int = RECORD_VERSION
+    id: bytes  # 16 bytes
+    topic: str
+    chains: int  # partitions of the topic, fixed for the deployment's life
+    recent_events: int  # rows of a chain within which a repeated event id is recognised
+    engine: int
+    bundle: bytes  # SHA-256 of the first bundle
+    operator: bytes  # Ed25519 public key that signs what only an operator may do
+    epoch: int
+    intake: bytes  # public intake key of the first epoch
+    producers: tuple[RegisteredProducer, ...]
+    founded_at: int  # ms since 1970
+
+    def producer_keys(self) -> dict[str, Ed25519PublicKey]:
+        """Producer name -> public key."""
+        return {p.name: Ed25519PublicKey.from_public_bytes(p.key) for p in self.producers}
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(Deployment)
+
+
+def to_record(deployment: Deployment) -> bytes:
+    """The record's bytes: RFC 8785 JSON, binary values in base64."""
+    return _encoder.encode(deployment)
+
+
+def from_record(record: bytes) -> Deployment:
+    """Read a record. Raises DeploymentError on anything but a whole record of a known version."""
+    try:
+        deployment = _decoder.decode(record)
+    except msgspec.MsgspecError as error:
+        raise DeploymentError(f"the deployment record cannot be read: {error}") from error
+    if deployment.version != RECORD_VERSION:
+        raise DeploymentError(
+            f"the deployment record has version {deployment.version}, this Ansvar knows {RECORD_VERSION}"
+        )
+    if not 1 <= deployment.chains <= MAX_PARTITIONS or len(deployment.id) != 16:
+        raise DeploymentError("the deployment record states an impossible number of chains or id")
+    return deployment

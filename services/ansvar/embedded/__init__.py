@@ -1,0 +1,1 @@
+"""Broker, store and stack for one machine: everything that runs without anything installed by hand."""

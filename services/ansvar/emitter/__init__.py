@@ -1,0 +1,1 @@
+"""The SDK: batches, sealing, delivery. Public names are re-exported by `ansvar`."""

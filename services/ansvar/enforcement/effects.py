@@ -1,0 +1,110 @@
+"""What rows cause outside the ledger: alerts and dead letters.
+
+Pure: from confirmed rows to messages. Alert ids are UUIDv5 of (chain, seq, rule) under the deployment's id,
+so a consumer that sees one twice can tell. Findings below the chosen severity raise no alert; a refused row
+raises one only while its chain has few of them in that hour of broker time, so a flood of bad records is not
+a flood of alerts. Every record with a refused row becomes one dead letter, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from ansvar.enforcement.judging import Judged
+from ansvar.enforcement.opening import Record
+from ansvar.events.codec import single_object_encode
+from ansvar.ledger.row import NO_EVENT, ZERO16, Row
+from ansvar.policy.verdict import Finding, Severity
+
+REFUSED_ALERTS_AN_HOUR: Final = 10  # of one chain
+
+
+class Topics(Struct, frozen=True):
+    """The names of the topics of one deployment."""
+
+    events: str
+    alerts: str
+    deadletter: str
+
+
+class Message(Struct, frozen=True):
+    """One message to publish: Avro single-object encoding."""
+
+    topic: str
+    value: bytes
+
+
+def alerts(deployment: UUID, judged: Judged, least: Severity) -> Iterator[bytes]:
+    """The alerts of one row, encoded, in the order of its findings."""
+    for finding in _raised(judged):
+        if least == "flag" or finding.severity == "deny":
+            yield single_object_encode("alert", _alert(deployment, judged.row, finding))
+
+
+def messages(
+    deployment: UUID, record: Record, rows: Iterable[Judged], topics: Topics, least: Severity
+) -> Iterator[Message]:
+    """Everything that the rows of one record cause in Kafka, in order."""
+    refused: list[Judged] = []
+    for judged in rows:
+        for alert in alerts(deployment, judged, least):
+            yield Message(topics.alerts, alert)
+        if judged.row.kind == "refused":
+            refused.append(judged)
+    if refused:
+        yield Message(topics.deadletter, _dead_letter(record, refused, topics.events))
+
+
+def _raised(judged: Judged) -> tuple[Finding, ...]:
+    if judged.row.kind == "gap":
+        return (Finding("log.gap", "-", "deny", judged.explanation),)
+    if judged.row.kind == "refused" and judged.earlier_refusals < REFUSED_ALERTS_AN_HOUR:
+        return (Finding("log.refused", "-", "deny", judged.explanation),)
+    return judged.findings
+
+
+def _alert(deployment: UUID, row: Row, finding: Finding) -> dict[str, object]:
+    return {
+        "alert_id": uuid5(deployment, f"{row.chain}/{row.seq}/{finding.rule}").bytes,
+        "chain": row.chain,
+        "seq": row.seq,
+        "rule": finding.rule,
+        "clause": finding.clause,
+        "severity": finding.severity,
+        "message": finding.message,
+        "verdict": row.verdict or None,
+        "kind": row.kind,
+        "event_id": None if row.event_id == NO_EVENT else row.event_id.bytes,
+        "occurred_at": row.occurred_at,
+        "recorded_at": row.recorded_at * 1000,
+        "subject": None if row.subject == ZERO16 else row.subject,
+        "system": row.system or None,
+        "purpose": row.purpose or None,
+        "recipient": row.recipient or None,
+        "country": row.country or None,
+        "policy": row.policy.hex(),
+        "producer": row.producer or None,
+    }
+
+
+def _dead_letter(record: Record, refused: list[Judged], topic: str) -> bytes:
+    first = refused[0]
+    more = f" (and {len(refused) - 1} more events of this record)" if len(refused) > 1 else ""
+    return single_object_encode(
+        "deadletter",
+        {
+            "reason": first.reason,
+            "explanation": f"{first.explanation}{more}",
+            "topic": topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "broker_time": record.timestamp * 1000,
+            "sha256": record.sha256,
+            "producer": first.row.producer or None,
+            "record": record.value,
+        },
+    )

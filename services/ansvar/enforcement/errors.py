@@ -1,0 +1,23 @@
+"""Why enforcement stops, waits or starts over."""
+
+from __future__ import annotations
+
+
+class EnforcementError(Exception):
+    """Root of this room."""
+
+
+class HeadMoved(EnforcementError):
+    """The chain's head is not where we left it: another worker appended. Our memory of it is worthless."""
+
+
+class Forked(EnforcementError):
+    """The ledger holds another row at a position that we can recompute. A human must look; nothing goes on."""
+
+
+class StreamMismatch(EnforcementError):
+    """The topic is not the one the chain was fed from: it was made anew, or cut behind the chain's head."""
+
+
+class Revoked(EnforcementError):
+    """The partition was taken from us while we waited; nothing of it was acknowledged."""

@@ -1,0 +1,258 @@
+"""One record in, its ledger rows out: numbering, repetition, verdict, row, leaf. The pure batch step.
+
+Invariants: the rows are a function of the record, the memory of the chain before it, and the persons found;
+there is no clock, no randomness and no I/O. All rows of a record share its source position and go into one
+append. Everything a record holds becomes a row: an event, a `refused`, a `duplicate`, a `gap` or a `session`.
+
+Not handled here: opening records (`opening`), finding persons (`people`), storing rows (`appending`), what
+rows cause outside (`effects`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ansvar.enforcement.memory import ChainMemory
+from ansvar.enforcement.opening import Batch, Close, Opened, Record, Refusal
+from ansvar.enforcement.people import Persons
+from ansvar.enforcement.rows import Place, event_row, extra_json, time_of
+from ansvar.events.boundary import normal_form
+from ansvar.events.envelope import SessionHeader
+from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
+from ansvar.ledger.position import stream_id
+from ansvar.ledger.row import ZERO16, Row, seal
+from ansvar.policy.bundle import Bundle
+from ansvar.policy.decide import decide
+from ansvar.policy.state import SubjectState, fact_of, observe
+from ansvar.policy.verdict import Finding
+from ansvar.vault.keys import DeploymentKeys, SubjectKeys, position_bytes
+
+
+class Judged(Struct, frozen=True):
+    """One sealed row: its value, its stored bytes (columns and leaf), and what an alert would say of it."""
+
+    row: Row
+    stored: bytes
+    findings: tuple[Finding, ...] = ()
+    explanation: str = ""
+    reason: str = ""  # the code of a refused row
+    earlier_refusals: int = 0  # refused rows of this chain in this hour before this one
+
+    @property
+    def leaf(self) -> bytes:
+        """The row's leaf, 32 bytes."""
+        return self.stored[-32:]
+
+
+class Rules(Struct, frozen=True):
+    """What judging needs besides memory and record; the same for all chains."""
+
+    deployment: DeploymentKeys
+    bundle: Callable[[bytes], Bundle]  # by SHA-256
+
+
+class _Sealing:
+    """What a row says of one event's persons; see `rows.Sealing`."""
+
+    __slots__ = ("_correlation", "_event", "_keys", "_persons", "_place", "reference")
+
+    def __init__(self, event: Event, place: Place, persons: Persons, rules: Rules) -> None:
+        known = None if event.subject is None else persons[event.subject]
+        self.reference = ZERO16 if known is None else known.reference
+        self._keys: SubjectKeys = rules.deployment.no_subject if known is None else known.keys
+        self._event = event
+        self._place = place
+        self._persons = persons
+        self._correlation = rules.deployment
+
+    def digest(self) -> bytes:
+        return self._keys.digest(normal_form(self._event))
+
+    def request_id(self, value: str) -> bytes:
+        return self._keys.request_id(value)
+
+    def contract_id(self, value: str) -> bytes:
+        return self._keys.contract_id(value)
+
+    def correlation_id(self, value: str) -> bytes:
+        return self._correlation.correlation_id(value)
+
+    def actor(self) -> str:
+        actor = self._event.actor
+        if isinstance(actor, Identifier):
+            return f"person:{self._persons[actor].reference.hex()}"
+        return actor or ""
+
+    def details(self, text: bytes) -> bytes:
+        at = self._place
+        return self._keys.seal_details(position_bytes(at.chain, at.stream, at.offset, at.index), text)
+
+
+class Sheet:
+    """The rows of one record as they are made: gives each its place, seals it, and lets memory follow."""
+
+    def __init__(self, memory: ChainMemory, record: Record, header: SessionHeader | None, number: int) -> None:
+        self._memory = memory
+        self._record = record
+        self._header = header
+        self._number = number
+        self.made: list[Judged] = []
+
+    def place(self) -> Place:
+        memory, header = self._memory, self._header
+        return Place(
+            memory.chain,
+            memory.next_seq,
+            memory.stream,
+            self._record.offset,
+            len(self.made),
+            self._record.timestamp,
+            memory.policy,
+            memory.engine,
+            "" if header is None else header.producer,
+            ZERO16 if header is None else header.session,
+            self._number,
+        )
+
+    def add(
+        self, row: Row, *, findings: tuple[Finding, ...] = (), explanation: str = "", reason: str = ""
+    ) -> None:
+        earlier = self._memory.refused_this_hour(row.recorded_at) if row.kind == "refused" else 0
+        columns, leaf = seal(row, self._memory.leaf)
+        self._memory.took(row, leaf)
+        self.made.append(Judged(row, columns + leaf, findings, explanation, reason, earlier))
+
+    def note(self, kind: str, facts: dict[str, Any], explanation: str = "", reason: str = "", **columns: Any) -> None:
+        """Add a row that is not an event's: it happened when it was recorded."""
+        at = self.place()
+        self.add(
+            Row(
+                chain=at.chain,
+                seq=at.seq,
+                stream=at.stream,
+                offset=at.offset,
+                index=at.index,
+                recorded_at=at.recorded_at,
+                kind=kind,
+                occurred_at=at.recorded_at * 1000,
+                policy=at.policy,
+                engine=at.engine,
+                producer=at.producer,
+                session=at.session,
+                batch=at.batch,
+                extra=extra_json(facts),
+                **columns,
+            ),
+            explanation=explanation,
+            reason=reason,
+        )
+
+    def refuse(self, reason: str, explanation: str, **columns: Any) -> None:
+        facts = {"reason": reason, "sha256": self._record.sha256.hex(), "size": len(self._record.value)}
+        self.note("refused", facts, explanation, reason, **columns)
+
+
+GAP_OFFSETS: Final = "offsets"
+GAP_BATCHES: Final = "batches"
+
+
+def judge(
+    record: Record, opened: Opened, memory: ChainMemory, persons: Persons, rules: Rules
+) -> list[Judged]:
+    """The rows of one record, in order; `memory` follows them. The record must be above `memory.offset`."""
+    if memory.stream == ZERO16:
+        memory.stream = stream_id(record.partition, record.timestamp, record.value)
+    header = opened.header
+    sheet = Sheet(memory, record, header, opened.number)
+    expected = memory.offset + 1
+    if record.offset > expected:
+        _gap(sheet, GAP_OFFSETS, expected, record.offset)
+    match opened:
+        case Refusal():
+            sheet.refuse(opened.reason, opened.explanation)
+        case Close():
+            _close(sheet, opened, memory)
+        case Batch():
+            _batch(sheet, opened, memory, persons, rules)
+    if not sheet.made:
+        # an empty batch is legal Avro; its offset is accounted for all the same
+        sheet.refuse("empty_batch", "the batch holds no event")
+    return sheet.made
+
+
+def _gap(sheet: Sheet, what: str, first: int, after: int) -> None:
+    sheet.note(
+        "gap",
+        {"from": first, "missing": what, "to": after - 1},
+        f"{what} {first} to {after - 1} never arrived",
+    )
+
+
+def _close(sheet: Sheet, close: Close, memory: ChainMemory) -> None:
+    session = close.header.session
+    if session in memory.closed:
+        sheet.note("session", {"next_batch": close.next_batch, "repeated": True, "type": "close"})
+        return
+    expected = memory.numbers(session).next
+    if close.next_batch > expected:
+        _gap(sheet, GAP_BATCHES, expected, close.next_batch)
+    sheet.note("session", {"next_batch": close.next_batch, "type": "close"})
+
+
+def _batch(
+    sheet: Sheet, batch: Batch, memory: ChainMemory, persons: Persons, rules: Rules
+) -> None:
+    numbers = memory.numbers(batch.header.session)
+    if batch.number in numbers:
+        sheet.note("duplicate", {"what": "batch"})
+        return
+    if batch.number > numbers.next:
+        _gap(sheet, GAP_BATCHES, numbers.next, batch.number)
+    bundle = rules.bundle(memory.policy)
+    for place, event in enumerate(batch.events):
+        refusal = batch.unfit.get(place)
+        if refusal is not None:
+            sheet.refuse(refusal.reason, refusal.explanation, event_id=event.event_id)
+            continue
+        judge_event(sheet, event, memory, persons, rules, bundle)
+
+
+def judge_event(
+    sheet: Sheet, event: Event, memory: ChainMemory, persons: Persons, rules: Rules, bundle: Bundle
+) -> None:
+    """Add the row of one normalised event: judged, or a repetition of one seen before."""
+    place = sheet.place()
+    sealing = _Sealing(event, place, persons, rules)
+    assert event.event_id is not None  # noqa: S101 - the codec refuses an event without one
+    digest = sealing.digest()
+    known = memory.recent.digest(event.event_id.bytes, place.seq)
+    if known is not None:
+        if known == digest:
+            sheet.note("duplicate", {"what": "event"}, event_id=event.event_id, digest=digest)
+        else:
+            text = "another event with the same event_id is in the ledger; give each event its own"
+            sheet.refuse("event_id_reused", text, event_id=event.event_id, digest=digest)
+        return
+    state = memory.subject(sealing.reference)
+    own = _own_request(event, state, sealing)
+    verdict = decide(
+        event, state, bundle, memory.engine, recorded_at=time_of(place.recorded_at), own_request=own
+    )
+    row = event_row(event, verdict, place, sealing, own_request=own)
+    sheet.add(row, findings=verdict.findings)
+    memory.recent.add(row.seq, event.event_id.bytes, digest)
+    request = row.request_id if isinstance(event, RightsEvent) else None
+    contract = row.contract_id if isinstance(event, ContractEvent) else None
+    fact = fact_of(event, verdict, request, contract)
+    if fact is not None:
+        observe(memory.subjects.setdefault(row.subject, state), fact)
+
+
+def _own_request(event: Event, state: SubjectState, sealing: _Sealing) -> bool:
+    """Whether a disclosure's reference is the subject's own portability request (clause 9.4)."""
+    if not isinstance(event, DisclosureEvent) or event.reference is None:
+        return False
+    return state.requested("portability", sealing.request_id(event.reference), event.occurred_at)

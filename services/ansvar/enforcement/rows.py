@@ -1,0 +1,237 @@
+"""From a judged event to its ledger row, and from a row back to the fact that the fold reads.
+
+Pure. What a row needs of a person (reference, keyed ids, digest, sealed details) comes in as `Sealing`; the
+identifier itself never reaches a row. `extra` is RFC 8785 JSON of the facts of one kind that have no column,
+enough that a verdict can be recomputed from rows; where a text is personal or free it says only that it was
+there.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol, cast
+
+import msgspec
+
+from ansvar.events.model import (
+    ContractEvent,
+    DisclosureEvent,
+    Event,
+    NoticeEvent,
+    ProcessingEvent,
+    RightsEvent,
+    TransferEvent,
+)
+from ansvar.ledger.row import ZERO16, Row
+from ansvar.policy.state import Fact
+from ansvar.policy.verdict import Verdict
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_EXTRA_FIELDS: Final[dict[type, tuple[str, ...]]] = {
+    ProcessingEvent: (
+        "aggregated",
+        "automated_decision",
+        "cookie",
+        "deidentified",
+        "nix_checked_at",
+        "nix_exemption",
+        "nix_listed",
+        "source",
+        "source_name",
+        "subject_informed",
+    ),
+    TransferEvent: ("remote_access",),
+    DisclosureEvent: (),
+    RightsEvent: ("fee", "method", "scope"),
+    ContractEvent: ("customer_type",),
+    NoticeEvent: ("topic", "version"),
+}
+_json = msgspec.json.Encoder(order="sorted")
+
+
+class Sealing(Protocol):
+    """What the row says of persons and free text, under keys that this module never sees."""
+
+    reference: bytes
+
+    def digest(self) -> bytes: ...
+    def request_id(self, value: str) -> bytes: ...
+    def contract_id(self, value: str) -> bytes: ...
+    def correlation_id(self, value: str) -> bytes: ...
+    def actor(self) -> str: ...
+    def details(self, text: bytes) -> bytes: ...
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a row stands and where it comes from; times in ms since 1970."""
+
+    chain: int
+    seq: int
+    stream: bytes
+    offset: int
+    index: int
+    recorded_at: int
+    policy: bytes
+    engine: int
+    producer: str = ""
+    session: bytes = ZERO16
+    batch: int = 0
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970 of an aware time, exactly."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def time_of(ms: int) -> datetime:
+    """The aware UTC time of milliseconds since 1970."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def extra_json(facts: dict[str, Any]) -> str:
+    """RFC 8785 JSON of a flat object of strings, booleans and small integers; '' when there is none."""
+    return _json.encode(facts).decode() if facts else ""
+
+
+def event_row(event: Event, verdict: Verdict, place: Place, sealing: Sealing, *, own_request: bool) -> Row:
+    """The row of one judged event."""
+    extra = {
+        name: value
+        for name in _EXTRA_FIELDS[type(event)]
+        if (value := getattr(event, name)) is not None
+    }
+    if event.compelling_grounds is not None:
+        extra["compelling_grounds"] = True
+    if own_request:
+        extra["own_request"] = True
+    reason = event.reason if isinstance(event, RightsEvent) else None
+    if reason is not None:
+        extra["reason"] = True
+    assert event.event_id is not None  # noqa: S101 - the codec refuses an event without one
+    return Row(
+        chain=place.chain,
+        seq=place.seq,
+        stream=place.stream,
+        offset=place.offset,
+        index=place.index,
+        recorded_at=place.recorded_at,
+        kind=event.kind,
+        stage=event.stage,
+        event_id=event.event_id,
+        occurred_at=microseconds(event.occurred_at),
+        subject=sealing.reference,
+        system=event.system,
+        actor=sealing.actor(),
+        purpose=event.purpose or "",
+        legal_basis=event.legal_basis or "",
+        role=event.role,
+        controller=event.controller or "",
+        data_categories=event.data_categories,
+        correlation_id=ZERO16 if event.correlation_id is None else sealing.correlation_id(event.correlation_id),
+        digest=sealing.digest(),
+        verdict=verdict.verdict,
+        findings=tuple(finding.rule for finding in verdict.findings),
+        policy=place.policy,
+        engine=place.engine,
+        producer=place.producer,
+        session=place.session,
+        batch=place.batch,
+        details=_details(event, reason, sealing),
+        extra=extra_json(extra),
+        **_own_columns(event, sealing),
+    )
+
+
+def _own_columns(event: Event, sealing: Sealing) -> dict[str, Any]:
+    match event:
+        case ProcessingEvent():
+            return {"operation": event.operation}
+        case TransferEvent():
+            return {
+                "recipient": event.recipient,
+                "country": event.country or "",
+                "safeguard": event.safeguard or "",
+                "safeguard_reference": event.safeguard_reference or "",
+                "via": event.via or "",
+            }
+        case DisclosureEvent():
+            return {
+                "recipient": event.recipient,
+                "recipient_type": event.recipient_type or "",
+                "ground": event.ground or "",
+                "reference": event.reference or "",
+                "country": event.country or "",
+                "safeguard": event.safeguard or "",
+                "safeguard_reference": event.safeguard_reference or "",
+                "via": event.via or "",
+            }
+        case RightsEvent():
+            return {
+                "request_id": sealing.request_id(event.request_id),
+                "right": event.right,
+                "phase": event.phase,
+                "recipient": event.recipient or "",
+            }
+        case ContractEvent():
+            return {"contract_id": sealing.contract_id(event.contract_id), "phase": event.phase}
+        case NoticeEvent():
+            return {}
+
+
+def _details(event: Event, reason: str | None, sealing: Sealing) -> bytes:
+    texts = {
+        name: text
+        for name, text in (
+            ("compelling_grounds", event.compelling_grounds),
+            ("details", event.details),
+            ("reason", reason),
+        )
+        if text is not None
+    }
+    return sealing.details(_json.encode(texts)) if texts else b""
+
+
+def fact_of_row(row: Row) -> Fact | None:
+    """What the fold is to read of a stored row: equal to `fact_of` of the event it was made from."""
+    if row.stage not in ("done", "fail_open"):
+        return None
+    extra = msgspec.json.decode(row.extra) if row.extra else {}
+    at = _EPOCH + timedelta(microseconds=row.occurred_at)
+    stage = cast("Any", row.stage)
+    if row.kind == "processing":
+        if row.operation != "collect" or not row.purpose or row.verdict == "deny":
+            return None
+        return Fact(
+            kind="processing",
+            occurred_at=at,
+            stage=stage,
+            operation="collect",
+            purpose=row.purpose,
+            data_categories=row.data_categories,
+            source=extra.get("source"),
+        )
+    if row.kind == "rights":
+        return Fact(
+            kind="rights",
+            occurred_at=at,
+            stage=stage,
+            right=cast("Any", row.right),
+            request=row.request_id,
+            phase=cast("Any", row.phase),
+            scope=extra.get("scope"),
+            method=extra.get("method"),
+            has_reason=extra.get("reason", False),
+            fee=extra.get("fee"),
+        )
+    if row.kind == "contract":
+        return Fact(
+            kind="contract",
+            occurred_at=at,
+            stage=stage,
+            contract=row.contract_id,
+            phase=cast("Any", row.phase),
+            customer_type=extra.get("customer_type"),
+        )
+    return None

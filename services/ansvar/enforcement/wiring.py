@@ -1,0 +1,111 @@
+"""Where a worker is put together: store, vault, keys, Kafka and rules, made once and closed in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+from ansvar.deployment import Deployment
+from ansvar.directory import DataDirectory
+from ansvar.emitter.kafka import KafkaSettings
+from ansvar.enforcement.effects import Topics
+from ansvar.enforcement.enforcer import Enforcer, Parts
+from ansvar.enforcement.judging import Rules
+from ansvar.enforcement.kafka import KafkaPublisher, KafkaReader
+from ansvar.enforcement.opening import Opener
+from ansvar.enforcement.people import People
+from ansvar.keyfiles import read_secret_file
+from ansvar.policy.bundle import Bundle
+from ansvar.policy.loader import bundle_from_bytes
+from ansvar.settings import Settings
+from ansvar.store.catalogue import Catalogue
+from ansvar.store.client import Store, chdb_dsn
+from ansvar.store.ledger import LedgerStore
+from ansvar.vault import keyring
+from ansvar.vault.generator import Generator, RandomGenerator
+from ansvar.vault.keys import DeploymentKeys
+from ansvar.vault.keyring import Keyring
+from ansvar.vault.vault import Vault
+
+
+def open_store(directory: DataDirectory, settings: Settings) -> Store:
+    """The store that the settings name, embedded by default."""
+    password = None
+    if settings.clickhouse_password_file is not None:
+        password = read_secret_file(settings.clickhouse_password_file).decode().strip()
+    return Store(settings.clickhouse or chdb_dsn(directory.clickhouse), password=password)
+
+
+def open_vault(
+    directory: DataDirectory, settings: Settings, generator: Generator | None = None
+) -> Vault:
+    """The vault that the settings name, SQLite by default."""
+    made = generator or RandomGenerator()
+    return Vault.in_file(directory.vault, made) if settings.vault is None else Vault(settings.vault, made)
+
+
+def rules(store: Store, ring: Keyring) -> Rules:
+    """What judging needs; bundles come from the store, each compiled once."""
+    catalogue = Catalogue(store)
+
+    @lru_cache(maxsize=16)
+    def bundle(sha256: bytes) -> Bundle:
+        return bundle_from_bytes(catalogue.bundle(sha256))
+
+    return Rules(DeploymentKeys(ring.deployment_secret), bundle)
+
+
+def opener(deployment: Deployment, ring: Keyring) -> Opener:
+    """What opens records of this deployment."""
+    return Opener(
+        deployment=deployment.id,
+        topic=deployment.topic,
+        producer_keys=deployment.producer_keys(),
+        epoch_keys=ring.intake,
+        partition_key=ring.partition_key,
+        chains=deployment.chains,
+    )
+
+
+def topics(deployment: Deployment, settings: Settings) -> Topics:
+    """The topics of this deployment."""
+    return Topics(deployment.topic, settings.alerts_topic, settings.deadletter_topic)
+
+
+@asynccontextmanager
+async def open_enforcer(
+    *,
+    directory: DataDirectory,
+    settings: Settings,
+    kafka: KafkaSettings,
+    deployment: Deployment,
+    store: Store,
+    generator: Generator | None = None,
+) -> AsyncIterator[Enforcer]:
+    """An Enforcer on real parts; Kafka connections and the vault are closed on leaving, the store is not."""
+    ring = keyring.read(directory.keys)
+    vault = open_vault(directory, settings, generator)
+    publisher = KafkaPublisher(kafka)
+    reader = KafkaReader(kafka, deployment.topic)
+    try:
+        await publisher.start()
+        await reader.start()
+        yield Enforcer(
+            Parts(
+                deployment=deployment,
+                ledger=LedgerStore(store),
+                vault=vault,
+                people=People(vault, ring.pepper),
+                opener=opener(deployment, ring),
+                rules=rules(store, ring),
+                reader=reader,
+                publisher=publisher,
+                topics=topics(deployment, settings),
+                alert_on=settings.alert_on,
+            )
+        )
+    finally:
+        await reader.stop()
+        await publisher.stop()
+        vault.close()

@@ -1,0 +1,103 @@
+"""`init`: keys, tables, first bundle, deployment record, and a kit for producers on this machine.
+
+Every step keeps what is there, so it can be repeated and cut off anywhere; two that race agree, because the
+first deployment record in the store wins and the loser finds that it does not fit its keys.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ansvar.deployment import Deployment, DeploymentError, RegisteredProducer, from_record, to_record
+from ansvar.emitter.errors import KitError
+from ansvar.emitter.kit import ProducerKit
+from ansvar.policy.canonical import canonical
+from ansvar.policy.decide import ENGINE
+from ansvar.policy.loader import bundle_from_bytes
+from ansvar.settings import Settings
+from ansvar.store.catalogue import Catalogue
+from ansvar.store.client import Store
+from ansvar.store.migrate import migrate
+from ansvar.vault import keyring
+from ansvar.vault.keyring import FIRST_EPOCH, Keyring
+
+LOCAL_PRODUCER = "local"
+
+
+def initiate(keys: Path, store: Store, settings: Settings, bundle: Path, now: int) -> Deployment:
+    """Found the deployment, or return the one that is there. `now` in ms since 1970.
+
+    `bundle` is a bundle's directory, used only at the founding. Raises BundleError, KeyFileError, StoreError,
+    or DeploymentError when the store's deployment does not belong to these keys.
+    """
+    keyring.create(keys)
+    ring = keyring.read(keys)
+    migrate(store, now)
+    catalogue = Catalogue(store)
+    record = catalogue.deployment()
+    if record is None:
+        content = canonical(bundle)
+        bundle_from_bytes(content)  # a broken bundle stops here, with file, line and field
+        sha256 = catalogue.put_bundle(content)
+        kit = _local_kit(keys, ring, settings)
+        founded = _record(kit, ring, settings, sha256, now)
+        catalogue.put_deployment(founded.id, to_record(founded))
+        record = catalogue.deployment()
+    if record is None:
+        raise DeploymentError("the deployment record was written but cannot be read back")
+    deployment = from_record(record)
+    check_keys(deployment, ring)
+    return deployment
+
+
+def check_keys(deployment: Deployment, ring: Keyring) -> None:
+    """Raise DeploymentError unless the keys belong to the deployment."""
+    intake = ring.intake.get(deployment.epoch)
+    if ring.operator.public_bytes_raw() != deployment.operator or (
+        intake is not None and intake.public_key().to_bytes() != deployment.intake
+    ):
+        raise DeploymentError(
+            f"the keys in this data directory do not belong to deployment {UUID(bytes=deployment.id)}. "
+            "Bring the keys of that deployment, or use another data directory and database."
+        )
+
+
+def _local_kit(keys: Path, ring: Keyring, settings: Settings) -> ProducerKit:
+    """The kit of the producer on this machine; its deployment id is the one that is being founded."""
+    path = keyring.kit_path(keys, LOCAL_PRODUCER)
+    if not path.exists():
+        kit = ProducerKit(
+            deployment=keyring.new_deployment_id(),
+            topic=settings.topic,
+            chains=settings.chains,
+            partition_key=ring.partition_key,
+            epoch=FIRST_EPOCH,
+            intake_key=ring.intake[FIRST_EPOCH].public_key(),
+            producer=LOCAL_PRODUCER,
+            signing_key=Ed25519PrivateKey.generate(),
+        )
+        try:
+            kit.write(path)
+        except KitError:
+            if not path.exists():
+                raise  # else another process was first, and its kit is the one
+    return ProducerKit.read(path)
+
+
+def _record(kit: ProducerKit, ring: Keyring, settings: Settings, bundle: bytes, now: int) -> Deployment:
+    return Deployment(
+        id=kit.deployment.bytes,
+        topic=kit.topic,
+        chains=kit.chains,
+        recent_events=settings.recent_events,
+        engine=ENGINE,
+        bundle=bundle,
+        operator=ring.operator.public_bytes_raw(),
+        epoch=kit.epoch,
+        intake=kit.intake_key.to_bytes(),
+        producers=(RegisteredProducer(kit.producer, kit.signing_key.public_key().public_bytes_raw()),),
+        founded_at=now,
+    )

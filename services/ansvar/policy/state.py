@@ -1,0 +1,314 @@
+"""What the log knows of one subject, as a fold over facts: `observe` for each, in the order of the rows.
+
+Invariants:
+- A state holds only what some rule reads, and never an identifier: requests and contracts stand under
+  opaque keys (keyed hashes in the ledger), free text only as "a reason was given".
+- Every step is kept at its `occurred_at`, sorted, steps of one instant in order of arrival. Questions take
+  the instant they ask about, so history that arrives late gives the answers that it would have given in time.
+- Continuing from `decode_state(encode_state(state))` equals never having stopped.
+- Only what happened counts: stages `intent` and `not_run` change nothing; a denied `collect` gives no
+  collected-for. Everything else counts whatever its verdict.
+
+Not handled here: which rule asks what (`rules/`), which words the bundle declares, and joining two subjects.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from ansvar.events.model import (
+    ContractEvent,
+    ContractPhase,
+    CustomerType,
+    Event,
+    Kind,
+    Operation,
+    ProcessingEvent,
+    Right,
+    RightsEvent,
+    RightsPhase,
+    Source,
+    Stage,
+)
+from ansvar.policy.verdict import Verdict
+
+_HAPPENED: frozenset[Stage] = frozenset({"done", "fail_open"})
+_at = attrgetter("at")
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """What the fold reads of one event or ledger row. `request` and `contract` are keys, not the ids."""
+
+    kind: Kind
+    occurred_at: datetime
+    stage: Stage = "done"
+    denied: bool = False
+    operation: Operation | None = None
+    purpose: str | None = None
+    data_categories: tuple[str, ...] = ()
+    source: Source | None = None
+    right: Right | None = None
+    request: bytes | None = None
+    scope: str | None = None
+    method: str | None = None
+    has_reason: bool = False
+    fee: int | None = None
+    contract: bytes | None = None
+    customer_type: CustomerType | None = None
+    phase: RightsPhase | ContractPhase | None = None
+
+
+class Collection(Struct, frozen=True, array_like=True):
+    """One `collect` of a category for a purpose."""
+
+    at: datetime
+    source: Source | None
+
+
+class ContractStep(Struct, frozen=True, array_like=True):
+    """A contract started or ended at an instant."""
+
+    at: datetime
+    phase: ContractPhase
+    customer_type: CustomerType | None
+
+
+class RequestStep(Struct, frozen=True, array_like=True):
+    """One phase of a request (GDPR Art. 12 and 15 to 21)."""
+
+    at: datetime
+    phase: RightsPhase
+    scope: str | None
+    method: str | None
+    has_reason: bool
+    fee: int | None
+
+
+class Contracts(Struct, frozen=True):
+    """How all contracts of a subject stand at one instant.
+
+    `none`: nothing known by then. `active`: at least one runs. `ended`: all known ones ended, the last at
+    `last_end` (itself already outside the contract).
+    """
+
+    standing: Literal["none", "active", "ended"]
+    last_end: datetime | None = None
+
+
+class Objection(Struct, frozen=True):
+    """An objection that holds at the instant asked about, and since when."""
+
+    scope: str | None
+    since: datetime
+
+
+_NO_CONTRACT = Contracts("none")
+_ACTIVE = Contracts("active")
+
+
+class SubjectState(Struct):
+    """Everything known of one subject. Changed by `observe` alone; judging reads it and never writes."""
+
+    contracts: dict[bytes, list[ContractStep]] = {}
+    requests: dict[Right, dict[bytes, list[RequestStep]]] = {}
+    collected: dict[str, dict[str, list[Collection]]] = {}  # category -> purpose -> collects
+    erasures: list[datetime] = []  # when an erasure was fulfilled (9.3, Art. 17)
+
+    def contracts_at(self, at: datetime) -> Contracts:
+        """How the contracts stand at an instant (clause 5.2, 8.2).
+
+        A contract lasts from `started` until `ended`. `ended` without `started` means started at an unknown
+        earlier time; `started` after `ended` opens a new period; a repeated step changes nothing. Contracts
+        that begin later are not known yet.
+        """
+        last_end: datetime | None = None
+        for steps in self.contracts.values():
+            end = _end_before(steps, at)
+            if end is _RUNNING:
+                return _ACTIVE
+            if end is not None and (last_end is None or end > last_end):
+                last_end = end
+        return _NO_CONTRACT if last_end is None else Contracts("ended", last_end)
+
+    def collected_for(self, category: str, at: datetime) -> list[str]:
+        """The purposes for which a category is known to have been collected by an instant (clause 3.2).
+
+        A fulfilled erasure clears what was collected up to and including its own instant.
+        """
+        by_purpose = self.collected.get(category)
+        if by_purpose is None:
+            return []
+        cleared = self.last_erasure(at)
+        if cleared is None:
+            return [purpose for purpose, collects in by_purpose.items() if collects[0].at <= at]
+        return [
+            purpose
+            for purpose, collects in by_purpose.items()
+            if (first := bisect_right(collects, cleared, key=_at)) < len(collects)
+            and collects[first].at <= at
+        ]
+
+    def last_erasure(self, at: datetime) -> datetime | None:
+        """When the latest erasure by an instant was fulfilled, or None."""
+        if not self.erasures:
+            return None
+        count = bisect_right(self.erasures, at)
+        return self.erasures[count - 1] if count else None
+
+    def objections_at(self, at: datetime, *, marketing: bool) -> list[Objection]:
+        """The objections that hold at an instant (clause 4.2, 9.5; Art. 21).
+
+        One holds from its `received` until a `refused` or `withdrawn` of the same request; for marketing,
+        where the right is absolute (Art. 21(3)), only until `withdrawn`.
+        """
+        held: list[Objection] = []
+        for steps in self.requests.get("objection", {}).values():
+            held += _objections(steps, at, marketing)
+        return held
+
+    def requested(self, right: Right, request: bytes, at: datetime) -> bool:
+        """Whether a request of this right and key was received by an instant and not withdrawn since."""
+        standing = False
+        for step in self.requests.get(right, {}).get(request, ()):
+            if step.at > at:
+                break
+            if step.phase == "received":
+                standing = True
+            elif step.phase == "withdrawn":
+                standing = False
+        return standing
+
+
+_RUNNING = datetime.max.replace(tzinfo=UTC)  # stands for "has not ended"; compared by identity only
+
+
+def _end_before(steps: list[ContractStep], at: datetime) -> datetime | None:
+    """Of one contract: `_RUNNING` if it runs at `at`, else the end of its last period, or None before any."""
+    end: datetime | None = _RUNNING if steps[0].phase == "ended" else None
+    for step in steps:
+        if step.at > at:
+            break
+        if step.phase == "started":
+            end = _RUNNING
+        elif end is _RUNNING:
+            end = step.at
+    return end
+
+
+def _objections(steps: list[RequestStep], at: datetime, marketing: bool) -> list[Objection]:
+    held: dict[str | None, datetime] = {}
+    for step in steps:
+        if step.at > at:
+            break
+        if step.phase == "received":
+            held.setdefault(step.scope, step.at)
+        elif step.phase == "withdrawn" or (step.phase == "refused" and not marketing):
+            held.clear()
+    return [Objection(scope, since) for scope, since in held.items()]
+
+
+def fact_of(
+    event: Event, verdict: Verdict, request_key: bytes | None = None, contract_key: bytes | None = None
+) -> Fact | None:
+    """What the fold is to read of a judged event, or None where the event changes no state (most do not).
+
+    `request_key` is needed for rights events and `contract_key` for contract events.
+    """
+    if event.stage not in _HAPPENED:
+        return None
+    if isinstance(event, ProcessingEvent):
+        if event.operation != "collect" or event.purpose is None or verdict.verdict == "deny":
+            return None
+        return Fact(
+            kind="processing",
+            occurred_at=event.occurred_at,
+            stage=event.stage,
+            operation="collect",
+            purpose=event.purpose,
+            data_categories=event.data_categories,
+            source=event.source,
+        )
+    if isinstance(event, RightsEvent):
+        return Fact(
+            kind="rights",
+            occurred_at=event.occurred_at,
+            stage=event.stage,
+            right=event.right,
+            request=request_key,
+            phase=event.phase,
+            scope=event.scope,
+            method=event.method,
+            has_reason=event.reason is not None,
+            fee=event.fee,
+        )
+    if isinstance(event, ContractEvent):
+        return Fact(
+            kind="contract",
+            occurred_at=event.occurred_at,
+            stage=event.stage,
+            contract=contract_key,
+            phase=event.phase,
+            customer_type=event.customer_type,
+        )
+    return None
+
+
+def observe(state: SubjectState, fact: Fact) -> None:
+    """Add one fact to a state, in place. A fact that changes no state is allowed and ignored."""
+    if fact.stage not in _HAPPENED:
+        return
+    if fact.kind == "processing":
+        _observe_collect(state, fact)
+    elif fact.kind == "rights":
+        _observe_request(state, fact)
+    elif fact.kind == "contract":
+        _observe_contract(state, fact)
+
+
+def _observe_collect(state: SubjectState, fact: Fact) -> None:
+    if fact.operation != "collect" or fact.purpose is None or fact.denied:
+        return
+    collection = Collection(fact.occurred_at, fact.source)
+    for category in fact.data_categories:
+        collects = state.collected.setdefault(category, {}).setdefault(fact.purpose, [])
+        insort(collects, collection, key=_at)
+
+
+def _observe_request(state: SubjectState, fact: Fact) -> None:
+    if fact.right is None or fact.request is None or fact.phase is None:
+        raise TypeError("a rights fact needs right, request and phase")
+    if fact.phase == "started" or fact.phase == "ended":
+        raise TypeError("a rights fact needs a phase of a request, not of a contract")
+    if fact.phase == "recipients_notified":
+        return  # moves no clock of the request; who was told (Art. 19) is asked of the ledger
+    step = RequestStep(fact.occurred_at, fact.phase, fact.scope, fact.method, fact.has_reason, fact.fee)
+    insort(state.requests.setdefault(fact.right, {}).setdefault(fact.request, []), step, key=_at)
+    if fact.right == "erasure" and fact.phase == "fulfilled":
+        insort(state.erasures, fact.occurred_at)
+
+
+def _observe_contract(state: SubjectState, fact: Fact) -> None:
+    if fact.contract is None or not (fact.phase == "started" or fact.phase == "ended"):
+        raise TypeError("a contract fact needs contract and phase started or ended")
+    step = ContractStep(fact.occurred_at, fact.phase, fact.customer_type)
+    insort(state.contracts.setdefault(fact.contract, []), step, key=_at)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(SubjectState)
+
+
+def encode_state(state: SubjectState) -> bytes:
+    """A snapshot of a state (MessagePack). Not canonical: equal states may differ in bytes."""
+    return _encoder.encode(state)
+
+
+def decode_state(snapshot: bytes) -> SubjectState:
+    """The state of a snapshot. Raises `msgspec.DecodeError` where the bytes are not one."""
+    return _decoder.decode(snapshot)

@@ -1,0 +1,112 @@
+"""One connection to ClickHouse, in process (chDB) or over HTTP, behind one data source name.
+
+Invariants: one statement at a time per Store (chDB allows no more; the HTTP transport is given the same rule,
+so both behave alike); values reach SQL only as bound parameters; every error of the driver leaves as a
+StoreError. Calls block: callers on an event loop run them in a thread.
+
+Not handled here: what is asked (`ledger`, `catalogue`, `verify`) and how the tables came to be (`migrate`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, ProgrammingError
+
+from ansvar.store.errors import StoreError, StoreUnavailable
+
+Parameters = Mapping[str, Any]
+
+
+class Store:
+    """A ClickHouse database of Ansvar's. `dsn` is `chdb:///path` or `http(s)://user@host:port`."""
+
+    def __init__(self, dsn: str, *, database: str = "ansvar", password: str | None = None) -> None:
+        self.dsn = dsn
+        self.database = database
+        self._lock = threading.Lock()
+        extra: dict[str, Any] = {} if dsn.startswith("chdb:") else {"autogenerate_session_id": False}
+        if password is not None:
+            extra["password"] = password
+        try:
+            self._client = clickhouse_connect.get_client(dsn=dsn, **extra)
+        except ProgrammingError as error:
+            raise StoreError(
+                f"ClickHouse at {_place(dsn)} cannot be opened: another process may hold it. "
+                f"Stop that process, or use its local API. ({_first_line(error)})"
+            ) from error
+        except (ClickHouseError, OSError) as error:
+            raise StoreUnavailable(f"ClickHouse at {_place(dsn)}: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Release the connection; chDB's files are then free for another process."""
+        with self._lock:
+            self._client.close()
+
+    def command(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Run a statement that returns nothing."""
+        with self._asking(sql):
+            self._client.command(self._named(sql), parameters=dict(parameters or {}))
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows as tuples."""
+        with self._asking(sql):
+            answer = self._client.query(self._named(sql), parameters=dict(parameters or {}))
+            return [tuple(row) for row in answer.result_rows]
+
+    def raw(self, sql: str, parameters: Parameters | None = None) -> bytes:
+        """Run a query and return its result as RowBinary bytes."""
+        with self._asking(sql):
+            answer = self._client.raw_query(
+                self._named(sql), parameters=dict(parameters or {}), fmt="RowBinary"
+            )
+            return bytes(answer)
+
+    def insert(self, table: str, columns: Sequence[str], block: bytes, *, token: str) -> None:
+        """Insert one RowBinary block. A block whose token the table has seen is dropped by ClickHouse."""
+        with self._asking(f"INSERT INTO {table}"):
+            self._client.raw_insert(
+                f"{self.database}.{table}",
+                column_names=list(columns),
+                insert_block=block,
+                fmt="RowBinary",
+                settings={
+                    "insert_deduplication_token": token,
+                    "async_insert": "0",  # 26.9 defaults to 1, which joins blocks and loses their tokens
+                    "max_insert_threads": "1",  # one block stays one block, so it is atomic
+                    "input_format_parallel_parsing": "0",
+                },
+            )
+
+    def _named(self, sql: str) -> str:
+        return sql.replace("{database}", self.database)
+
+    @contextmanager
+    def _asking(self, sql: str) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except OperationalError as error:
+                raise StoreUnavailable(f"ClickHouse did not answer: {_first_line(error)}") from error
+            except ClickHouseError as error:
+                raise StoreError(f"{' '.join(sql.split())[:60]}…: {_first_line(error)}") from error
+
+
+def _place(dsn: str) -> str:
+    """The data source name without user and password."""
+    scheme, _, rest = dsn.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+
+
+def chdb_dsn(path: Path) -> str:
+    """The data source name of an embedded store kept in a directory."""
+    return f"chdb:///{path.resolve()}"

@@ -1,0 +1,158 @@
+"""Appending to the ledger and reading it back.
+
+An append is one block with one token `<chain>:<first seq>:<attempt>`: ClickHouse keeps the first block with a
+token and drops the rest, so the token is the compare-and-swap between two workers. What is in the table is
+known only by reading it back; a reported success proves nothing.
+
+Not handled here: what a difference between ours and theirs means (`enforcement.append`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from ansvar.ledger.columns import COLUMNS_V1, names
+from ansvar.ledger.row import Row, decode
+from ansvar.ledger.rowbinary import read_length
+from ansvar.store.client import Store
+
+_NAMES: Final = tuple(f"`{name}`" for name in names())
+COLUMNS_SQL: Final = ", ".join(_NAMES)
+_ROW: Final = f"formatRow('RowBinary', {COLUMNS_SQL})"
+MAX_BLOCK_ROWS: Final = 100_000
+
+
+class Head(Struct, frozen=True):
+    """The last row of a chain: its seq and leaf, and the source position it covers."""
+
+    seq: int
+    leaf: bytes
+    row: Row
+
+
+class LedgerStore:
+    """The table `ledger` of one database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def append(self, chain: int, first_seq: int, block: bytes, *, attempt: int = 0) -> None:
+        """Append rows of one chain as one block: stored columns and leaf of each row, in order.
+
+        Raises StoreError; then nothing is known and the same call, with the same attempt, must be repeated.
+        """
+        token = f"{chain}:{first_seq}:{attempt}"
+        self._store.insert("ledger", (*names(), "leaf"), block, token=token)
+
+    def leaves(self, chain: int, first_seq: int, limit: int = MAX_BLOCK_ROWS) -> list[tuple[int, bytes]]:
+        """(seq, leaf) of the rows from `first_seq` on, in order."""
+        found = self._store.query(
+            "SELECT seq, leaf FROM {database}.ledger WHERE chain = {chain:UInt32} AND seq >= {seq:UInt64} "
+            "ORDER BY seq LIMIT {limit:UInt64}",
+            {"chain": chain, "seq": first_seq, "limit": limit},
+        )
+        return [(seq, bytes(leaf)) for seq, leaf in found]
+
+    def head(self, chain: int) -> Head | None:
+        """The last row of a chain, or None where the chain has none."""
+        for row, leaf in self._read(
+            "chain = {chain:UInt32} ORDER BY seq DESC LIMIT 1", {"chain": chain}
+        ):
+            return Head(row.seq, leaf, row)
+        return None
+
+    def first_of_record(self, chain: int, seq: int, head_seq: int) -> int:
+        """The seq of the first row that shares its Kafka record with row `seq`; head + 1 when past the head."""
+        if seq > head_seq:
+            return head_seq + 1
+        found = self._store.query(
+            "SELECT min(seq) FROM {database}.ledger WHERE chain = {chain:UInt32} AND (stream, offset) IN "
+            "(SELECT stream, offset FROM {database}.ledger WHERE chain = {chain:UInt32} AND seq = {seq:UInt64})",
+            {"chain": chain, "seq": seq},
+        )
+        return int(found[0][0])
+
+    def chains(self) -> list[int]:
+        """Every chain that has a row, in order."""
+        found = self._store.query("SELECT DISTINCT chain FROM {database}.ledger ORDER BY chain")
+        return [chain for (chain,) in found]
+
+    def rows(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[Row, bytes]]:
+        """(row, leaf) with first_seq <= seq < end_seq, in order."""
+        yield from self._read(
+            "chain = {chain:UInt32} AND seq >= {a:UInt64} AND seq < {b:UInt64} ORDER BY seq",
+            {"chain": chain, "a": first_seq, "b": end_seq},
+        )
+
+    def stored(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[bytes, bytes]]:
+        """(stored column bytes, leaf) with first_seq <= seq < end_seq, in order, nothing interpreted."""
+        yield from _split(
+            self._store.raw(
+                f"SELECT {_ROW}, leaf FROM {{database}}.ledger WHERE chain = {{chain:UInt32}} "  # noqa: S608 - columns are ours
+                "AND seq >= {a:UInt64} AND seq < {b:UInt64} ORDER BY seq",
+                {"chain": chain, "a": first_seq, "b": end_seq},
+            )
+        )
+
+    def state_rows(self, chain: int, end_seq: int) -> Iterator[Row]:
+        """The rows below `end_seq` that may change a subject's state, in order."""
+        rows = self._read(
+            "chain = {chain:UInt32} AND seq < {end:UInt64} AND stage IN ('done', 'fail_open') "
+            "AND (kind IN ('rights', 'contract') OR (kind = 'processing' AND operation = 'collect')) ORDER BY seq",
+            {"chain": chain, "end": end_seq},
+        )
+        return (row for row, _ in rows)
+
+    def recent_events(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
+        """(seq, event id, digest) of the event rows with first_seq <= seq < end_seq, in order."""
+        found = self._store.query(
+            "SELECT seq, event_id, digest FROM {database}.ledger WHERE chain = {chain:UInt32} "
+            "AND seq >= {a:UInt64} AND seq < {b:UInt64} AND verdict != '' ORDER BY seq",
+            {"chain": chain, "a": first_seq, "b": end_seq},
+        )
+        return ((seq, event_id.bytes, bytes(digest)) for seq, event_id, digest in found)
+
+    def batch_numbers(
+        self, chain: int, since: int, end_seq: int
+    ) -> Iterator[tuple[bytes, int, int]]:
+        """(session, batch, recorded_at in ms) of each authenticated batch recorded since a time (ms)."""
+        found = self._store.query(
+            "SELECT session, batch, toUnixTimestamp64Milli(min(recorded_at)) FROM {database}.ledger "
+            "WHERE chain = {chain:UInt32} AND seq < {end:UInt64} AND session != toFixedString('', 16) "
+            "AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') "
+            "AND kind NOT IN ('session', 'gap') "
+            "GROUP BY session, batch ORDER BY min(seq)",
+            {"chain": chain, "since": since, "end": end_seq},
+        )
+        return ((bytes(session), batch, at) for session, batch, at in found)
+
+    def rows_of_kind(self, chain: int, kinds: Sequence[str], since: int, end_seq: int) -> list[Row]:
+        """The rows of some kinds recorded since a time (ms), in order."""
+        rows = self._read(
+            "chain = {chain:UInt32} AND seq < {end:UInt64} AND kind IN {kinds:Array(String)} "
+            "AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') ORDER BY seq",
+            {"chain": chain, "kinds": list(kinds), "since": since, "end": end_seq},
+        )
+        return [row for row, _ in rows]
+
+    def _read(self, where: str, parameters: dict[str, object]) -> Iterator[tuple[Row, bytes]]:
+        sql = f"SELECT {_ROW}, leaf FROM {{database}}.ledger WHERE {where}"  # noqa: S608 - `where` is ours
+        for columns, leaf in _split(self._store.raw(sql, parameters)):
+            yield decode(columns)[0], leaf
+
+
+def _split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Take apart the RowBinary of (String, FixedString(32))."""
+    at = 0
+    while at < len(data):
+        size, at = read_length(data, at)
+        yield data[at : at + size], data[at + size : at + size + 32]
+        at += size + 32
+
+
+def ddl_columns() -> list[tuple[str, str]]:
+    """(name, ClickHouse type) of the stored columns, as the row version lists them."""
+    return [(c.name, c.sql) for c in COLUMNS_V1]
