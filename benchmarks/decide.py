@@ -1,11 +1,15 @@
 """How fast events are judged on one core: `decide` alone, and `ansvar evaluate` from a file.
 
-    python benchmarks/decide.py [--subjects 100000] [--events 200000]
+    python benchmarks/decide.py [--subjects 100000] [--events 200000] [--repeat 3]
 
 The mix is a company's ordinary day: every subject is a customer whose data were collected, one in fifty has
 objected to marketing; mostly contract and service, some marketing, one event in eight handed over, half of
 those abroad. Events are made before the clock starts. `evaluate` is the command itself in a process of its
-own, so its figure contains the start of Python; only its judging of events is single-threaded work.
+own, reading one file and writing another; its subjects are introduced by a collect and a contract each. Of
+several runs the fastest counts: what slows a run down is other work on the machine.
+
+An identifier is read once and then remembered, and reading an e-mail address or a phone number costs more
+than all the rest of an event, so `evaluate` is measured twice: with 40 events a subject, and with two.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -96,8 +101,7 @@ def events(count: int, subjects: int, seed: int = 7) -> Iterator[dict[str, Any]]
         _, plain = dice.choices(_PLAIN, weights)[0]
         event = {
             **plain,
-            "event_id": f"0197{number:08x}-0000-7000-8000-000000000000"[4:12]
-            + f"-0000-7000-8000-{number:012x}",
+            "event_id": str(UUID(int=(0x0197 << 112) + (7 << 76) + (8 << 60) + number)),
             "occurred_at": (_START + timedelta(seconds=number)).isoformat(),
             "subject": subject(dice.randrange(subjects)),
             "system": "crm",
@@ -145,7 +149,7 @@ def known(number: int) -> SubjectState:
     return state
 
 
-def measure_decide(bundle: Bundle, count: int, subjects: int) -> None:
+def measure_decide(bundle: Bundle, count: int, subjects: int, repeat: int) -> None:
     """`decide` alone, states looked up by subject."""
     judged = [normalise_event(event_from_object(event)) for event in events(count, subjects)]
     keys: dict[Any, SubjectState] = {}
@@ -155,44 +159,59 @@ def measure_decide(bundle: Bundle, count: int, subjects: int) -> None:
     while len(keys) < subjects:
         keys[("other", len(keys))] = known(len(keys))
     pairs = [(event, (event.subject.type, event.subject.value)) for event in judged if event.subject]
-    outcomes: Counter[str] = Counter()
-    started = time.perf_counter()
-    for event, key in pairs:
-        verdict = decide(event, keys[key], bundle, recorded_at=event.occurred_at)
-        outcomes[verdict.verdict] += 1
-    seconds = time.perf_counter() - started
-    print(f"decide    {count / seconds:10,.0f} events/s  ({len(keys):,} subjects; {dict(outcomes)})")
+    fastest = float("inf")
+    for _ in range(repeat):
+        outcomes: Counter[str] = Counter()
+        started = time.perf_counter()
+        for event, key in pairs:
+            outcomes[decide(event, keys[key], bundle, recorded_at=event.occurred_at).verdict] += 1
+        fastest = min(fastest, time.perf_counter() - started)
+    print(f"decide   {count / fastest:9,.0f} events/s  ({len(keys):,} subjects; {dict(outcomes)})")
 
 
-def measure_evaluate(count: int, subjects: int) -> None:
+def introduced(count: int, subjects: int) -> Iterator[dict[str, Any]]:
+    """Events of which the first two of each subject make it a known customer."""
+    long_ago = datetime(2024, 3, 1, tzinfo=UTC).isoformat()
+    for number in range(subjects):
+        common = {"subject": subject(number), "system": "crm", "occurred_at": long_ago, "purpose": "contract"}
+        common |= {"legal_basis": "contract", "data_categories": _CONTACT}
+        yield {**common, "kind": "processing", "operation": "collect", "source": "data_subject"}
+        yield {**common, "kind": "contract", "contract_id": f"C{number}", "phase": "started"}
+    yield from events(count - 2 * subjects, subjects)
+
+
+def measure_evaluate(count: int, subjects: int, repeat: int) -> None:
     """The command, from a file to a file."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "events.jsonl"), Path(folder, "verdicts.jsonl")
-        source.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in events(count, subjects)))
-        command = [sys.executable, "-c", _COMMAND, "evaluate"]
-        with out.open("wb") as sink:
-            started = time.perf_counter()
-            subprocess.run([*command, "/dev/null"], check=True, stdout=sink)  # noqa: S603 - our own command
-            idle = time.perf_counter() - started
-            started = time.perf_counter()
-            subprocess.run([*command, str(source)], check=True, stdout=sink)  # noqa: S603 - our own command
-            seconds = time.perf_counter() - started
+        source.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in introduced(count, subjects)))
+        idle = min(_timed("/dev/null", out) for _ in range(repeat))
+        seconds = min(_timed(str(source), out) for _ in range(repeat))
         lines = out.read_bytes().count(b"\n")
         assert lines == count, f"{lines} verdicts for {count} events"
         size = source.stat().st_size
     print(
-        f"evaluate  {count / seconds:10,.0f} events/s  (whole command, {size / count:.0f} B an event; "
-        f"{count / (seconds - idle):,.0f} without its start of {idle:.2f} s)"
+        f"evaluate {count / seconds:9,.0f} events/s  ({count // subjects} events a subject, {size // count} B an "
+        f"event; {count / (seconds - idle):,.0f} without the {idle:.2f} s in which the command starts)"
     )
+
+
+def _timed(source: str, out: Path) -> float:
+    with out.open("wb") as sink:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", _COMMAND, "evaluate", source], check=True, stdout=sink)  # noqa: S603 - our own command
+        return time.perf_counter() - started
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure judging on one core.")
     parser.add_argument("--subjects", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--repeat", type=int, default=3)
     asked = parser.parse_args()
-    measure_decide(sample_bundle(), asked.events, asked.subjects)
-    measure_evaluate(asked.events, asked.subjects)
+    measure_decide(sample_bundle(), asked.events, asked.subjects, asked.repeat)
+    measure_evaluate(asked.events, asked.events // 40, asked.repeat)
+    measure_evaluate(asked.events, asked.events // 2, 1)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class KeyFileError(Exception):
     """A secret file cannot be read or written as it should be; the message says what to do."""
 
 
-class KeyFileExists(KeyFileError):  # noqa: N818 - named after what was found
+class KeyFileExists(KeyFileError):
     """A secret was about to replace another one."""
 
 

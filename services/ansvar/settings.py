@@ -24,9 +24,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ANSVAR_", extra="ignore", frozen=True)
 
-    clickhouse: str | None = Field(None, description="ClickHouse DSN; default: embedded in the data directory")
+    clickhouse: str | None = Field(
+        None, description="ClickHouse DSN; default: embedded in the data directory"
+    )
     clickhouse_password_file: Path | None = Field(None, description="file with ClickHouse's password")
-    vault: str | None = Field(None, description="SQLAlchemy URL of the vault; default: SQLite in the data directory")
+    vault: str | None = Field(
+        None, description="SQLAlchemy URL of the vault; default: SQLite in the data directory"
+    )
     chains: int = Field(4, ge=1, le=MAX_PARTITIONS, description="partitions of a new deployment's topic")
     topic: str = Field("ansvar.events", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="the events topic")
     recent_events: int = Field(200_000, ge=1, description="rows in which repeated event ids are recognised")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
-import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,10 +83,10 @@ async def make_topic(kafka: str, topic: str, partitions: int = CHAINS) -> None:
 
 
 @pytest.fixture
-async def kit(kafka: str) -> AsyncIterator[ProducerKit]:
+async def kit(kafka: str) -> ProducerKit:
     made = new_kit()
     await make_topic(kafka, made.topic)
-    yield made
+    return made
 
 
 @asynccontextmanager
@@ -162,7 +161,7 @@ def _take(
 
 
 def assert_whole(found: Arrived, sessions: int) -> None:
-    """Numbers without holes, each session closed once in each partition that it used, with the right number."""
+    """Numbers without holes, and each session closed once in each partition that it used, rightly."""
     assert len({session for session, _ in found.batches}) == sessions
     assert found.closes.keys() == found.batches.keys()
     for place, numbers in found.batches.items():
@@ -337,11 +336,32 @@ async def test_a_forked_child_has_a_session_of_its_own(kafka: str, kit: Producer
     assert_whole(found, sessions=2)
 
 
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
-    """A broker that a test may stop."""
-    with EmbeddedBroker(tmp_path / "kafka") as broker:
+@pytest.fixture(scope="module")
+def stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(tmp_path_factory.mktemp("stoppable") / "kafka") as broker:
         yield broker
+
+
+@pytest.fixture
+def own_broker(stoppable: EmbeddedBroker) -> EmbeddedBroker:
+    """A broker that a test may stop; it runs when the test begins."""
+    if not stoppable.alive:
+        stoppable.start()
+    return stoppable
+
+
+class _Occurrences(logging.Handler):
+    """Sets `reached` when a phrase was logged so many times."""
+
+    def __init__(self, phrase: str, times: int) -> None:
+        super().__init__()
+        self._phrase, self._left = phrase, times
+        self.reached = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._left -= self._phrase in record.getMessage()
+        if self._left <= 0:
+            self.reached.set()
 
 
 async def test_a_broker_restart_loses_nothing(own_broker: EmbeddedBroker) -> None:
@@ -365,6 +385,35 @@ async def test_a_broker_restart_loses_nothing(own_broker: EmbeddedBroker) -> Non
     assert len(set(found.values)) == sum(len(set(numbers)) for numbers in found.batches.values()) + CHAINS
 
 
+async def test_a_client_that_hangs_is_replaced(
+    own_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempts end while the broker is away, and the same bytes go through clients that are new each time."""
+    monkeypatch.setattr("ansvar.emitter.transport._ATTEMPT_SECONDS", 0.5)
+    failures = _Occurrences("sending it again", 2 * CHAINS)
+    kit, kafka = new_kit(), own_broker.bootstrap
+    await make_topic(kafka, kit.topic)
+    async with Emitter(kit, kafka) as emitter:
+        await emitter.emit_many([event(number) for number in range(100)])
+        await asyncio.to_thread(own_broker.stop)
+        logging.getLogger("ansvar.emitter.transport").addHandler(failures)
+        futures = [await emitter.enqueue(event(number)) for number in range(100, 200)]
+        await failures.reached.wait()
+        logging.getLogger("ansvar.emitter.transport").removeHandler(failures)
+        monkeypatch.setattr("ansvar.emitter.transport._ATTEMPT_SECONDS", 120.0)
+        await asyncio.to_thread(own_broker.start)
+        await asyncio.gather(*futures)
+    found = await arrived(kafka, kit)
+    assert sorted(one.int for one in found.ids if one) == list(range(1, 201))
+    assert_whole(found, sessions=1)
+
+
+async def test_a_topic_that_is_missing(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansvar.emitter.transport._START_SECONDS", 2.0)
+    with pytest.raises(TopicMismatch, match="ansvar init"):
+        await Emitter(new_kit(), kafka).start()
+
+
 async def test_a_broker_that_stays_away(own_broker: EmbeddedBroker) -> None:
     kit, kafka = new_kit(), own_broker.bootstrap
     await make_topic(kafka, kit.topic)
@@ -378,4 +427,3 @@ async def test_a_broker_that_stays_away(own_broker: EmbeddedBroker) -> None:
     results = await asyncio.gather(*futures, return_exceptions=True)
     assert [type(result) for result in results] == [DeliveryFailed] * 5
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("ansvar-emitter")]
-    assert os.getpid() == emitter._process

@@ -45,7 +45,9 @@ class LogMark:
         """The error to raise, with the last lines and what to do."""
         said = self.written_since()
         advice = next((what for sign, what in _ADVICE.items() if sign in said), "the log says why")
-        tail = "\n".join(said.splitlines()[-_TAIL_LINES:])
+        # Stack frames say nothing to whoever reads this; the exceptions between them do.
+        lines = [line for line in said.splitlines() if not line.startswith(("\tat ", "\t... "))]
+        tail = "\n".join(lines[-_TAIL_LINES:])
         return BrokerStartFailed(reason, self.log_file, tail, advice)
 
 

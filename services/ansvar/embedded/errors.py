@@ -9,7 +9,7 @@ class EmbeddedError(Exception):
     """Root of the errors of this package."""
 
 
-class BrokerInUse(EmbeddedError):  # noqa: N818 - named after what was found
+class BrokerInUse(EmbeddedError):
     """Another process owns the broker of this directory."""
 
     def __init__(self, directory: Path, pid: int | None) -> None:
@@ -21,7 +21,7 @@ class BrokerInUse(EmbeddedError):  # noqa: N818 - named after what was found
         )
 
 
-class BrokerStartFailed(EmbeddedError):  # noqa: N818 - named after what happened
+class BrokerStartFailed(EmbeddedError):
     """The broker did not become ready. Carries the last lines of its log."""
 
     def __init__(self, reason: str, log_file: Path, tail: str, advice: str) -> None:
@@ -30,13 +30,13 @@ class BrokerStartFailed(EmbeddedError):  # noqa: N818 - named after what happene
         super().__init__(f"the Kafka broker did not start: {reason}; {advice}{end}")
 
 
-class JarsUnavailable(EmbeddedError):  # noqa: N818 - named after what was found
+class JarsUnavailable(EmbeddedError):
     """A jar of the broker could not be fetched, and the cache has no good copy."""
 
 
-class JarRefused(EmbeddedError):  # noqa: N818 - named after what happened
+class JarRefused(EmbeddedError):
     """A jar was fetched, but it is not the one that the checked-in list names."""
 
 
-class PartMissing(EmbeddedError):  # noqa: N818 - named after what was found
+class PartMissing(EmbeddedError):
     """A Python package that the embedded broker needs is not installed or does not fit this machine."""

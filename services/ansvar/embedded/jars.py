@@ -169,9 +169,9 @@ def resolve_afresh() -> Iterator[Jar]:
     """What Maven resolves today for the broker, to compare with the checked-in list. Uses the network."""
     with tempfile.TemporaryDirectory(prefix="ansvar-resolve-") as name:
         context = _maven(Path(name))
-        root = context.create_dependency(f"{_KAFKA}:compile")
-        inputs, transitive = context.resolver.resolve([root])
-        wanted = [d.artifact for d in [*inputs, *transitive] if d.scope in ("compile", "runtime")]
+        inputs, transitive = context.resolver.resolve([context.create_dependency(_KAFKA)])
+        wanted = [dependency.artifact for dependency in inputs]
+        wanted += [found.artifact for found in transitive if found.scope in ("compile", "runtime")]
         # The binding is taken alone: resolved together with Kafka, jgo would let the binding's parent
         # overrule Kafka's versions (kafka-clients 3.8.0 beside a 4.1.1 broker, which cannot start).
         wanted.append(_artifact(context, _LOG_BINDING))

@@ -15,19 +15,19 @@ class KitError(EmitterError):
     """The producer kit is missing, unreadable or not one; the message says which and what to do."""
 
 
-class TopicMismatch(EmitterError):  # noqa: N818 - named after what was found
+class TopicMismatch(EmitterError):
     """The topic is missing, or has another number of partitions than the kit's deployment has chains."""
 
 
-class KafkaUnreachable(EmitterError):  # noqa: N818 - named after what was found
+class KafkaUnreachable(EmitterError):
     """No broker answered when the emitter started."""
 
 
-class EmitterClosed(EmitterError):  # noqa: N818 - named after what was found
+class EmitterClosed(EmitterError):
     """The emitter is not open: use it as `async with Emitter(...)`, and not after its block has ended."""
 
 
-class DeliveryFailed(EmitterError):  # noqa: N818 - named after what happened
+class DeliveryFailed(EmitterError):
     """The emitter was closed before the broker confirmed an event.
 
     The event may or may not have arrived. Emit it again with the same `event_id`: a second copy is recognised
@@ -35,7 +35,7 @@ class DeliveryFailed(EmitterError):  # noqa: N818 - named after what happened
     """
 
 
-class PurposeViolation(EmitterError):  # noqa: N818 - part of the public interface under this name
+class PurposeViolation(EmitterError):
     """The company's policy denies the processing that was about to happen.
 
     `rule` is the id of the rule that denied it, `clause` the place in the policy that the rule comes from.

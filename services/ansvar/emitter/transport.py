@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from ansvar.emitter.errors import KafkaUnreachable, TopicMismatch
 from ansvar.emitter.kafka import KafkaSettings
@@ -27,11 +27,12 @@ _ATTEMPT_SECONDS = 120.0  # aiokafka retries inside an attempt; this ends an att
 _START_SECONDS = 20.0
 _ABORT_SECONDS = 5.0
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.1, 10.0
+_CLIENT_BACKOFF_MS = 500  # aiokafka logs each of its own retries as an error
 
 log = logging.getLogger(__name__)
 
 
-class NoLongerValid(Exception):  # noqa: N818 - a signal to the caller, not a fault
+class NoLongerValid(Exception):
     """The value's session ended while the broker could not be reached; it must be sealed anew."""
 
 
@@ -45,34 +46,24 @@ class Transport:
         self._client_id = client_id
         self._max_value = max_value
         self._producer: Any = None
-        self._replacing = asyncio.Lock()
+        self._connecting = asyncio.Lock()
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
         """Connect and check the topic. Raises `KafkaUnreachable` or `TopicMismatch`."""
         where = f"Kafka at {self._kafka.bootstrap}"
         try:
             async with asyncio.timeout(_START_SECONDS):
-                producer = await self._connected()
+                await self._connection()
         except (KafkaError, TimeoutError, OSError) as error:
             raise KafkaUnreachable(
                 f"{where} does not answer ({type(error).__name__}); check that it runs, or set ANSVAR_KAFKA"
             ) from error
         try:
-            async with asyncio.timeout(_START_SECONDS):
-                found = len(await producer.partitions_for(self._topic))
-        except (KafkaError, TimeoutError) as error:
-            await _abort(producer)
-            raise TopicMismatch(
-                f"{where} shows no topic {self._topic!r} ({type(error).__name__}); "
-                "create it with `ansvar init`, or give the producer the right to use it"
-            ) from error
-        if found != self._chains:
-            await _abort(producer)
-            raise TopicMismatch(
-                f"topic {self._topic!r} has {found} partitions, the deployment {self._chains} chains; "
-                "the kit belongs to another deployment, or the topic was altered"
-            )
-        self._producer = producer
+            await self._check_topic(where)
+        except BaseException:
+            await self.stop()
+            raise
 
     async def send(self, partition: int, value: bytes, still_valid: Callable[[], bool]) -> int:
         """The offset under which the broker confirmed `value` (−1: confirmed, but the broker forgot where).
@@ -81,11 +72,9 @@ class Transport:
         """
         backoff = _FIRST_BACKOFF
         while still_valid():
-            producer = self._producer
             try:
                 async with asyncio.timeout(_ATTEMPT_SECONDS):
-                    confirmed = await producer.send_and_wait(self._topic, value, partition=partition)
-                return int(confirmed.offset)
+                    return await self._attempt(partition, value)
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is the same bytes again
                 log.warning(
                     "Kafka did not confirm a record for partition %d (%s); sending it again in %.1f s",
@@ -95,29 +84,61 @@ class Transport:
                 )
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _LAST_BACKOFF)
-            await self._replace(producer)
         raise NoLongerValid
 
     async def stop(self) -> None:
         """Close the connection without waiting for anything that is still under way."""
         if self._producer is not None:
-            await _abort(self._producer)
+            await self._discard(self._producer)
 
     def disown(self) -> None:
         """In a forked child: never touch the sockets, which are the parent's."""
         if self._producer is not None:
             self._producer._closed = True  # else its finaliser would warn that nobody closed it
 
-    async def _replace(self, failed: Any) -> None:
-        async with self._replacing:
-            if self._producer is not failed:
-                return  # another partition's sender has done it
+    async def _check_topic(self, where: str) -> None:
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                found = len(await self._producer.partitions_for(self._topic))
+        except (KafkaError, TimeoutError) as error:
+            raise TopicMismatch(
+                f"{where} shows no topic {self._topic!r} ({type(error).__name__}); "
+                "create it with `ansvar init`, or give the producer the right to use it"
+            ) from error
+        if found != self._chains:
+            raise TopicMismatch(
+                f"topic {self._topic!r} has {found} partitions, the deployment {self._chains} chains; "
+                "the kit belongs to another deployment, or the topic was altered"
+            )
+
+    async def _attempt(self, partition: int, value: bytes) -> int:
+        producer = await self._connection()
+        try:
+            confirmation = await producer.send(self._topic, value, partition=partition)
+            self._under_way.add(confirmation)
             try:
-                replacement = await self._connected()
-            except (KafkaError, TimeoutError, OSError):
-                return  # the failed one stays; the next attempt comes back here
-            self._producer = replacement
-            await _abort(failed)
+                return int((await confirmation).offset)
+            finally:
+                self._under_way.discard(confirmation)
+        except BaseException:
+            # Also after a time-out: what this client holds would arrive beside the next copy.
+            await self._discard(producer)
+            raise
+
+    async def _connection(self) -> Any:
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await self._connected()
+            return self._producer
+
+    async def _discard(self, producer: Any) -> None:
+        """Give a client up, and with it other partitions' attempts, which begin again with a new one."""
+        if self._producer is producer:
+            self._producer = None
+            for confirmation in self._under_way:
+                if not confirmation.done():
+                    confirmation.set_exception(ProducerClosed())
+            await _abort(producer)
 
     async def _connected(self) -> Any:
         producer = AIOKafkaProducer(
@@ -126,6 +147,7 @@ class Transport:
             enable_idempotence=True,
             acks="all",
             max_request_size=self._max_value,
+            retry_backoff_ms=_CLIENT_BACKOFF_MS,
             # No compression: a request holds one sealed record, and ciphertext does not get smaller.
             compression_type=None,
         )
@@ -140,7 +162,9 @@ class Transport:
 async def _abort(producer: Any) -> None:
     """What `producer.stop()` does, less its waiting for unsent records, which has no end without a broker."""
     producer._closed = True
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_ABORT_SECONDS):
-            await producer._sender.close()
-    await producer.client.close()
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ABORT_SECONDS):
+                await producer._sender.close()
+    finally:
+        await producer.client.close()

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import faust
@@ -66,7 +65,7 @@ def make_app(
         topic_allow_declare=False,
         web_enabled=False,  # it would serve what it knows to anyone
     )
-    app.transport.Consumer = _consumer_class(topic, enforcer, failure)
+    app.transport.Consumer = _consumer_class(topic, enforcer, failure)  # type: ignore[misc] # the documented hook
     events = app.topic(topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
 
     @app.agent(events, name="ansvar.enforce", concurrency=1)
@@ -92,7 +91,7 @@ def _record(message: Any) -> Record:
 
 
 def _consumer_class(topic: str, enforcer: Enforcer, failure: Failure) -> type[FaustConsumer]:
-    class LedgerConsumer(FaustConsumer):  # type: ignore[misc] # Faust publishes no types
+    class LedgerConsumer(FaustConsumer):
         """Starts every partition where the ledger says."""
 
         async def perform_seek(self) -> None:
@@ -127,17 +126,3 @@ def _credentials(kafka: KafkaSettings) -> Any:
             ssl_context=context,
         )
     return faust.SSLCredentials(context=context) if context is not None else None
-
-
-async def run(app: faust.App, failure: Failure, stop: Callable[[], Any]) -> None:
-    """Run the app until `stop()` returns or enforcement fails; raises what it failed with."""
-    await app.start()
-    try:
-        waiting = [asyncio.ensure_future(failure.happened.wait()), asyncio.ensure_future(stop())]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-    finally:
-        await app.stop()
-    if failure.error is not None:
-        raise failure.error

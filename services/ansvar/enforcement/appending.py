@@ -47,7 +47,7 @@ class Append:
 
 
 def check_covered(ledger: LedgerStore, rows: Sequence[Judged]) -> None:
-    """Rows that the ledger already has must be the rows that we recomputed; raises Forked at the first other."""
+    """Rows that the ledger already has must be those that we recomputed; raises Forked at the first other."""
     if not rows:
         return
     chain = rows[0].row.chain

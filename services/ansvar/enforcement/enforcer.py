@@ -30,6 +30,7 @@ from ansvar.enforcement.appending import Append, check_covered
 from ansvar.enforcement.effects import Topics, messages
 from ansvar.enforcement.errors import HeadMoved, Revoked
 from ansvar.enforcement.founding import genesis
+from ansvar.enforcement.health import Health
 from ansvar.enforcement.judging import Judged, Rules, judge
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Batch, Opened, Opener, Record
@@ -70,6 +71,7 @@ class _Chain:
 
     def __init__(self, memory: ChainMemory, covered: int, through: int) -> None:
         self.memory = memory
+        self.done_offset = memory.offset  # the last record whose rows and effects are done
         self.covered = covered  # seq of the ledger's last row when memory was made, or of our last append
         self.through = through  # seq of the last row whose effects are done
 
@@ -84,13 +86,17 @@ class Enforcer:
         self._parts = parts
         self._chains: dict[int, _Chain] = {}
         self._released: dict[int, asyncio.Event] = {}
+        self._waiting: dict[int, str] = {}  # partition -> what it waits for
 
     async def take_over(self, partition: int) -> int:
         """Make a partition ours: read its chain from the ledger; returns the offset to continue from.
 
-        Raises StreamMismatch where the topic is not the one that the chain was fed from, Forked where the
+        For a partition that is ours already it only says where we are. Raises StreamMismatch where the topic
+        is not the one that the chain was fed from, Forked where the
         chain was founded by another deployment.
         """
+        if partition in self._chains:
+            return self._chains[partition].done_offset + 1
         self._released[partition] = asyncio.Event()
         resume = await self._reload(partition)
         log.info("partition %d: continuing at offset %d", partition, resume)
@@ -102,6 +108,20 @@ class Enforcer:
             if partition in self._released:
                 self._released[partition].set()
             self._chains.pop(partition, None)
+
+    def health(self) -> Health:
+        """Whether events are being processed: partitions are ours and no store keeps us waiting."""
+        ours = len(self._chains)
+        if self._waiting:
+            return Health(False, "; ".join(sorted(set(self._waiting.values()))), ours)
+        if ours == 0:
+            return Health(False, "no partition is assigned to this worker yet", 0)
+        return Health(True, "", ours)
+
+    def done_offset(self, partition: int) -> int:
+        """The offset of the last record taken all the way, -1 before the first or when it is not ours."""
+        chain = self._chains.get(partition)
+        return -1 if chain is None else chain.done_offset
 
     def owns(self, partition: int) -> bool:
         """Whether the partition is ours now."""
@@ -166,9 +186,7 @@ class Enforcer:
             for identifier in named_in(event)
         )
 
-    def _judge(
-        self, memory: ChainMemory, opened: Iterable[tuple[Record, Opened]], persons: Persons
-    ) -> Made:
+    def _judge(self, memory: ChainMemory, opened: Iterable[tuple[Record, Opened]], persons: Persons) -> Made:
         made = [
             (record, judge(record, content, memory, persons, self._parts.rules))
             for record, content in opened
@@ -215,6 +233,7 @@ class Enforcer:
             memory, through = chain.memory, chain.through
             await self._patiently(partition, lambda: parts.vault.advance(memory.chain, through, last))
             chain.through = last
+        chain.done_offset = made[-1][0].offset
 
     async def _reload(self, partition: int) -> int:
         """Read the chain from the ledger; returns the offset of the first record whose effects are due."""
@@ -255,10 +274,11 @@ class Enforcer:
         while not released.is_set():
             try:
                 return await call()
-            except (EffectsMoved,):
+            except EffectsMoved:
                 raise
             except (StoreError, VaultError, KafkaError, OSError) as error:
-                metrics.WAITING.inc()
+                self._waiting[partition] = str(error)
+                metrics.WAITING.set(len(self._waiting))
                 log.warning(
                     "partition %d: %s; waiting %.1f s, nothing is acknowledged", partition, error, wait
                 )
@@ -267,7 +287,8 @@ class Enforcer:
                 except TimeoutError:
                     wait = min(wait * 2, _LONGEST_WAIT)
                 finally:
-                    metrics.WAITING.dec()
+                    self._waiting.pop(partition, None)
+                    metrics.WAITING.set(len(self._waiting))
         raise Revoked(f"partition {partition}")
 
 

@@ -12,7 +12,7 @@ class HeadMoved(EnforcementError):
 
 
 class Forked(EnforcementError):
-    """The ledger holds another row at a position that we can recompute. A human must look; nothing goes on."""
+    """The ledger holds another row at a position that we can recompute. A human must look."""
 
 
 class StreamMismatch(EnforcementError):

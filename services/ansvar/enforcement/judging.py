@@ -94,7 +94,9 @@ class _Sealing:
 class Sheet:
     """The rows of one record as they are made: gives each its place, seals it, and lets memory follow."""
 
-    def __init__(self, memory: ChainMemory, record: Record, header: SessionHeader | None, number: int) -> None:
+    def __init__(
+        self, memory: ChainMemory, record: Record, header: SessionHeader | None, number: int
+    ) -> None:
         self._memory = memory
         self._record = record
         self._header = header
@@ -125,7 +127,9 @@ class Sheet:
         self._memory.took(row, leaf)
         self.made.append(Judged(row, columns + leaf, findings, explanation, reason, earlier))
 
-    def note(self, kind: str, facts: dict[str, Any], explanation: str = "", reason: str = "", **columns: Any) -> None:
+    def note(
+        self, kind: str, facts: dict[str, Any], explanation: str = "", reason: str = "", **columns: Any
+    ) -> None:
         """Add a row that is not an event's: it happened when it was recorded."""
         at = self.place()
         self.add(
@@ -202,9 +206,7 @@ def _close(sheet: Sheet, close: Close, memory: ChainMemory) -> None:
     sheet.note("session", {"next_batch": close.next_batch, "type": "close"})
 
 
-def _batch(
-    sheet: Sheet, batch: Batch, memory: ChainMemory, persons: Persons, rules: Rules
-) -> None:
+def _batch(sheet: Sheet, batch: Batch, memory: ChainMemory, persons: Persons, rules: Rules) -> None:
     numbers = memory.numbers(batch.header.session)
     if batch.number in numbers:
         sheet.note("duplicate", {"what": "batch"})

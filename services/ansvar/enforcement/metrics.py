@@ -19,7 +19,9 @@ ROWS: Final = Counter(
     "ansvar_rows", "Rows confirmed in the ledger, by kind and verdict", ("kind", "verdict"), registry=REGISTRY
 )
 FINDINGS: Final = Counter("ansvar_findings", "Findings, by rule", ("rule",), registry=REGISTRY)
-REFUSED: Final = Counter("ansvar_refused", "Records or events refused, by reason", ("reason",), registry=REGISTRY)
+REFUSED: Final = Counter(
+    "ansvar_refused", "Records or events refused, by reason", ("reason",), registry=REGISTRY
+)
 ALERTS: Final = Counter("ansvar_alerts", "Alerts published", registry=REGISTRY)
 DEAD_LETTERS: Final = Counter("ansvar_dead_letters", "Dead letters published", registry=REGISTRY)
 APPEND_SECONDS: Final = Histogram(

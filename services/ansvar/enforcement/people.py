@@ -63,9 +63,7 @@ class People:
             self._fetch(missing, found)
         return found
 
-    def _fetch(
-        self, missing: dict[bytes, tuple[int, Identifier]], found: dict[Identifier, Known]
-    ) -> None:
+    def _fetch(self, missing: dict[bytes, tuple[int, Identifier]], found: dict[Identifier, Known]) -> None:
         people = self._vault.resolve(
             [
                 Wanted(tag, chain, f"{identifier.type}\0{identifier.value}".encode())

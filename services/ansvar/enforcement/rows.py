@@ -98,9 +98,7 @@ def extra_json(facts: dict[str, Any]) -> str:
 def event_row(event: Event, verdict: Verdict, place: Place, sealing: Sealing, *, own_request: bool) -> Row:
     """The row of one judged event."""
     extra = {
-        name: value
-        for name in _EXTRA_FIELDS[type(event)]
-        if (value := getattr(event, name)) is not None
+        name: value for name in _EXTRA_FIELDS[type(event)] if (value := getattr(event, name)) is not None
     }
     if event.compelling_grounds is not None:
         extra["compelling_grounds"] = True
@@ -129,7 +127,9 @@ def event_row(event: Event, verdict: Verdict, place: Place, sealing: Sealing, *,
         role=event.role,
         controller=event.controller or "",
         data_categories=event.data_categories,
-        correlation_id=ZERO16 if event.correlation_id is None else sealing.correlation_id(event.correlation_id),
+        correlation_id=ZERO16
+        if event.correlation_id is None
+        else sealing.correlation_id(event.correlation_id),
         digest=sealing.digest(),
         verdict=verdict.verdict,
         findings=tuple(finding.rule for finding in verdict.findings),

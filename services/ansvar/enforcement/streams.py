@@ -32,16 +32,16 @@ async def check_stream(reader: TopicReader, partition: int, head: Row) -> None:
     bounds = await reader.bounds(partition)
     if head.offset >= bounds.end:
         raise StreamMismatch(
-            f"partition {partition} ends at offset {bounds.end}, but the chain has seen offset {head.offset}. "
-            f"{_ADVICE}."
+            f"partition {partition} ends at offset {bounds.end}, but the chain has seen offset "
+            f"{head.offset}. {_ADVICE}."
         )
     if head.offset < bounds.start:
         return
     found = await reader.records(partition, head.offset, head.offset + 1)
     if not found or not _same(found[0], head):
         raise StreamMismatch(
-            f"partition {partition}: the record at offset {head.offset} is not the one that row {head.seq} of "
-            f"the chain was made from. {_ADVICE}."
+            f"partition {partition}: the record at offset {head.offset} is not the one that row "
+            f"{head.seq} of the chain was made from. {_ADVICE}."
         )
 
 

@@ -39,11 +39,11 @@ _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 
-class TopicMismatch(EnforcementError):  # noqa: N818 - named after what was found
+class TopicMismatch(EnforcementError):
     """An existing topic is not as the ledger needs it, or what was asked for is not allowed."""
 
 
-class TopicsUnavailable(EnforcementError):  # noqa: N818 - named after what was found
+class TopicsUnavailable(EnforcementError):
     """Kafka did not answer, or did not let us make or see a topic."""
 
 

@@ -24,8 +24,8 @@ from ansvar.store.client import Store, chdb_dsn
 from ansvar.store.ledger import LedgerStore
 from ansvar.vault import keyring
 from ansvar.vault.generator import Generator, RandomGenerator
-from ansvar.vault.keys import DeploymentKeys
 from ansvar.vault.keyring import Keyring
+from ansvar.vault.keys import DeploymentKeys
 from ansvar.vault.vault import Vault
 
 
@@ -37,9 +37,7 @@ def open_store(directory: DataDirectory, settings: Settings) -> Store:
     return Store(settings.clickhouse or chdb_dsn(directory.clickhouse), password=password)
 
 
-def open_vault(
-    directory: DataDirectory, settings: Settings, generator: Generator | None = None
-) -> Vault:
+def open_vault(directory: DataDirectory, settings: Settings, generator: Generator | None = None) -> Vault:
     """The vault that the settings name, SQLite by default."""
     made = generator or RandomGenerator()
     return Vault.in_file(directory.vault, made) if settings.vault is None else Vault(settings.vault, made)

@@ -71,7 +71,7 @@ def read_block(data: bytes, at: int) -> tuple[int, int]:
 
 
 def write_micros(at: datetime) -> bytes:
-    """timestamp-micros. The times of 1978 to 3111 are eight groups of seven bits, moved apart in three steps."""
+    """A timestamp-micros: from 1978 to 3111 eight groups of seven bits, moved apart in three steps."""
     passed = at - EPOCH
     micros = (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
     bits = micros << 1

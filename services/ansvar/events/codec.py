@@ -1,9 +1,9 @@
 """Bodies of Kafka records: batches of events, heartbeats, closes, and single objects for other topics.
 
-Invariants: a batch holds 1 to 1,000 events of at most 32 KiB each, all with an `event_id`; what `decode_batch`
-returns satisfies everything that the JSON boundary checks, since a producer's code is not ours; nothing may
-follow the datum; every error is an EventError. Which schema a body has stands outside it (the record header's
-fingerprint), a single object carries it in front (`C3 01`, fingerprint, body).
+Invariants: a batch holds 1 to 1,000 events of at most 32 KiB each, all with an `event_id`; what is decoded
+satisfies everything that the JSON boundary checks, since a producer's code is not ours; nothing may follow
+the datum; bad bytes raise an EventError and nothing else. Which schema a body has stands outside it (the
+record header's fingerprint); a single object carries it in front (`C3 01`, fingerprint, body).
 
 Not handled here: sealing and headers (`envelope`), identifiers: a decoded event is as the producer
 normalised it, or did not (`identifiers`).
@@ -110,13 +110,14 @@ def decode_close(data: bytes, fingerprint: bytes) -> int:
 def single_object_encode(name: str, record: Mapping[str, Any]) -> bytes:
     """A record of the schema `name` with its fingerprint in front (Avro "Single-object encoding").
 
-    Ids are 16 bytes, times aware datetimes; nullable fields may be absent. ValueError on a record that does
-    not fit, or has a field that the schema does not: such records are made by our own code.
+    Ids are 16 bytes, times aware datetimes or microseconds since 1970; nullable fields may be absent.
+    ValueError on a record that does not fit, or has a field that the schema has not: such records are made
+    by our own code.
     """
     schema = current(name)
     body = BytesIO()
     try:
-        schemaless_writer(body, schema.parsed, record, strict_allow_default=True)
+        schemaless_writer(body, schema.parsed, dict(record), strict_allow_default=True)
     except (AttributeError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(f"a record that does not fit the schema '{name}'") from error
     return _MARKER + schema.fingerprint + body.getvalue()
@@ -130,7 +131,7 @@ def single_object_decode(data: bytes) -> tuple[str, dict[str, Any]]:
     schema = released(data[len(_MARKER) : head])
     body = BytesIO(data[head:])
     try:
-        record = schemaless_reader(body, schema.parsed, None)
+        record: Any = schemaless_reader(body, schema.parsed, None)
     except (EOFError, IndexError, OverflowError, ValueError):
         raise UndecodableRecord(f"no record of the schema '{schema.name}'") from None
     _nothing_after(data, head + body.tell())
@@ -189,12 +190,14 @@ def _events(objects: list[dict[str, Any]]) -> tuple[Event, ...]:
 
 
 def _first_fault(objects: list[dict[str, Any]]) -> InvalidEvent:
-    for index, found in enumerate(objects):
-        try:
+    index = 0
+    try:
+        for found in objects:
             msgspec.convert(found, Event)
-        except msgspec.ValidationError:
-            return diagnose(found).placed(index=index)
-    raise AssertionError("unreachable: one object at least does not convert")
+            index += 1
+    except msgspec.ValidationError:
+        pass
+    return diagnose(objects[index]).placed(index=index)
 
 
 def _unwritable(event: Event, index: int) -> InvalidEvent:

@@ -84,7 +84,7 @@ def repeated_key(data: bytes) -> str | None:
 @cache
 def _kinds() -> dict[str, dict[str, inspect.Field]]:
     """Kind -> name -> field, from the types themselves."""
-    kinds = {}
+    kinds: dict[str, dict[str, inspect.Field]] = {}
     for event_type in EVENT_TYPES:
         info = inspect.type_info(event_type)
         assert isinstance(info, inspect.StructType)  # noqa: S101 - what every member of EVENT_TYPES is
@@ -222,7 +222,7 @@ _Naive = Annotated[datetime, msgspec.Meta(tz=False)]
 
 def _converts(value: object, type_: object) -> bool:
     try:
-        msgspec.convert(value, type_)  # type: ignore[call-overload]  # Annotated types are not seen as types
+        msgspec.convert(value, type_)
     except msgspec.ValidationError:
         return False
     return True

@@ -27,7 +27,7 @@ class InvalidEvent(EventError):
     whole event is meant; `line` is the 1-based line of a file, `index` the 0-based place in a batch.
     """
 
-    reason = "invalid-event"
+    reason: ClassVar[Reason] = "invalid-event"
 
     def __init__(
         self,
@@ -70,13 +70,13 @@ class InvalidEvent(EventError):
 class UndecodableRecord(EventError):
     """Bytes that are no record of ours; the text says what was wrong and at which byte."""
 
-    reason = "malformed"
+    reason: ClassVar[Reason] = "malformed"
 
 
 class UnknownSchema(UndecodableRecord):
     """A schema fingerprint that this version does not ship."""
 
-    reason = "unknown-schema"
+    reason: ClassVar[Reason] = "unknown-schema"
 
     def __init__(self, fingerprint: bytes) -> None:
         super().__init__(
@@ -89,4 +89,4 @@ class UnknownSchema(UndecodableRecord):
 class OverLimit(EventError):
     """More events in a batch, or more bytes in an event, than the format allows."""
 
-    reason = "over-limit"
+    reason: ClassVar[Reason] = "over-limit"

@@ -60,7 +60,9 @@ Safeguard = Literal[
     "none",
 ]
 RecipientType = Literal["partner", "mailing", "invoicing", "it_supplier", "authority", "other"]
-Ground = Literal["service_delivery", "legal_obligation", "suspected_crime", "legal_request", "fraud_prevention"]
+Ground = Literal[
+    "service_delivery", "legal_obligation", "suspected_crime", "legal_request", "fraud_prevention"
+]
 Right = Literal["access", "rectification", "restriction", "erasure", "portability", "objection", "complaint"]
 RightsPhase = Literal[
     "received", "identified", "extended", "fulfilled", "refused", "withdrawn", "recipients_notified"

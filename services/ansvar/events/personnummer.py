@@ -16,7 +16,7 @@ _SPELLING = re.compile(r"(?:([0-9]{2})?([0-9]{2}))([0-9]{2})([0-9]{2})([-+]?)([0
 _COORDINATION = 60  # is added to the day of birth of a samordningsnummer
 
 
-class NotANumber(ValueError):  # noqa: N818 - caught by `identifiers`, which makes an InvalidEvent of it
+class NotANumber(ValueError):
     """The fault in words; safe to print."""
 
 
@@ -37,8 +37,6 @@ def stored_form(text: str, *, year: int, coordination_only: bool = False) -> str
         born = int(century + short_year)
         if sign == "+" and year - born < 100:
             raise NotANumber("a '+' after the birth date of someone younger than 100")
-        if born > year:
-            raise NotANumber("a year of birth after the event's year")
     coordination = int(day) > _COORDINATION
     if coordination_only and not coordination:
         raise NotANumber("a day of birth that is not day + 60")

@@ -15,14 +15,14 @@ class EnvelopeError(EventError):
     """Root of everything that sealing and opening records may raise."""
 
 
-class NumberReused(EnvelopeError):  # noqa: N818 - named after what happened
+class NumberReused(EnvelopeError):
     """A producer tried to seal a second body under a number that is already bound to a ciphertext.
 
     AES-GCM loses both secrecy and authenticity when one nonce seals two texts (NIST SP 800-38D, 8).
     """
 
 
-class RecordRefused(EnvelopeError):  # noqa: N818 - named after what happened
+class RecordRefused(EnvelopeError):
     """A record cannot be opened as what it claims to be; it becomes a `refused` row and a dead letter."""
 
     reason: ClassVar[str]  # type: ignore[assignment] # a list of its own: those of `errors` are of bodies

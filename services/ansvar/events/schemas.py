@@ -36,11 +36,11 @@ class Schema(Struct, frozen=True, eq=False):
 
     name: str
     fingerprint: bytes
-    source: Mapping[str, Any]
-    parsed: Mapping[str, Any]
+    source: dict[str, Any]
+    parsed: Any
 
 
-def fingerprint(schema: object) -> bytes:
+def fingerprint(schema: str | list[Any] | dict[str, Any]) -> bytes:
     """The 8 bytes that stand for a schema, given as JSON data, on the wire."""
     return bytes.fromhex(hex_fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
 

@@ -1,52 +1,99 @@
 """Checking a chain from its raw rows, independently of the database that stored them.
 
-Pure. A `ChainChecker` is fed the stored bytes of one chain's rows in stored order (by seq) and raises the
-first Fault: it recomputes each leaf from the bytes it is given and the leaf before, so an edited column, an
-edited leaf, a missing, doubled or exchanged row cannot pass. It cannot see rows missing at the end; that
-takes a checkpoint or another witness of the head.
+Pure. A `ChainChecker` is fed the stored bytes of one chain's rows in stored order (by seq) and raises a Fault
+for each row that is not what was sealed: it recomputes each leaf from the bytes it is given and the leaf
+before, so an edited column, an edited leaf, a missing, doubled or exchanged row cannot pass. It cannot see
+rows missing at the end; that takes a checkpoint or another witness of the head.
+
+After a Fault the checker stands behind the row it named and may be fed on, so that one look finds every row
+at fault. A later row is not accused of what an earlier one did: it may link to the stored leaf before it, to
+the leaf that the columns before it really give, or, after a doubled row, to either of the two.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from ansvar.ledger.errors import Fault, MalformedRow
 from ansvar.ledger.merkle import Range
-from ansvar.ledger.row import ZERO32, Row, decode, leaf
+from ansvar.ledger.row import ZERO32, Row, decode, leaf, place
+
+_MOST_LINKS: Final = 8  # bounds the work where one row after another was rewritten
 
 
 class ChainChecker:
-    """Follows one chain from its genesis; `size` and `root` describe what has passed."""
+    """Follows one chain from its genesis; `tree` covers the rows that passed before the first fault."""
 
     def __init__(self, chain: int) -> None:
         self.chain = chain
-        self.previous = ZERO32
+        self.next_seq = 0
         self.tree = Range()
+        self._intact = True
+        self._links: tuple[bytes, ...] = (ZERO32,)  # the leaves that the next row may link to
+        self._before: tuple[bytes, ...] = ()  # the leaves that the last row was allowed to link to
 
     def feed(self, columns: bytes, stored_leaf: bytes) -> Row:
         """Check the next row: its stored columns (RowBinary, without leaf) and its stored leaf.
 
         Returns the row; raises Fault with kind missing, doubled or edited, naming the seq at fault.
         """
-        expected = self.tree.size
-        row = self._decoded(columns, expected)
-        if row.chain != self.chain:
-            raise Fault("edited", self.chain, expected, f"the row says it belongs to chain {row.chain}")
-        if row.seq > expected:
-            raise Fault("missing", self.chain, expected, f"the next row is {row.seq}")
-        if row.seq < expected:
-            raise Fault("doubled", self.chain, row.seq, "the sequence number is there twice")
-        if leaf(columns + self.previous) != stored_leaf:
-            raise Fault("edited", self.chain, expected, "the stored columns do not give the stored leaf")
-        if (expected == 0) != (row.kind == "genesis"):
-            raise Fault("edited", self.chain, expected, f"a row of kind {row.kind} stands here")
-        self.previous = stored_leaf
-        self.tree.append(stored_leaf)
+        try:
+            row = self._checked(columns, stored_leaf)
+        except Fault:
+            self._intact = False
+            raise
+        if self._intact:
+            self.tree.append(stored_leaf)
         return row
 
-    def _decoded(self, columns: bytes, expected: int) -> Row:
+    def _checked(self, columns: bytes, stored_leaf: bytes) -> Row:
+        expected = self.next_seq
+        try:
+            chain, seq = place(columns)
+        except MalformedRow as error:
+            self._step(expected, columns, stored_leaf)
+            raise Fault("edited", self.chain, expected, str(error)) from error
+        if chain != self.chain:
+            raise Fault("edited", self.chain, expected, f"the row says it belongs to chain {chain}")
+        if seq > expected:
+            self._links = ()  # what the row links to is gone, so its columns cannot be checked
+            self._step(seq, columns, stored_leaf)
+            raise Fault("missing", self.chain, expected, f"the next row is {seq}")
+        if seq < expected:
+            if seq == expected - 1:
+                self._allow(stored_leaf, *_leaves(columns, self._before))
+            raise Fault("doubled", self.chain, seq, "the sequence number is there twice")
+        follows = self._step(seq, columns, stored_leaf)
+        row = self._decoded(columns, seq)
+        if not follows:
+            raise Fault("edited", self.chain, seq, "the stored columns do not give the stored leaf")
+        if (seq == 0) != (row.kind == "genesis"):
+            raise Fault("edited", self.chain, seq, f"a row of kind {row.kind} stands here")
+        return row
+
+    def _step(self, seq: int, columns: bytes, stored_leaf: bytes) -> bool:
+        """Go behind a row; returns whether its columns give its leaf."""
+        leaves = _leaves(columns, self._links)
+        follows = stored_leaf in leaves
+        self.next_seq = seq + 1
+        self._before, self._links = self._links, (stored_leaf,)
+        if not follows:
+            self._allow(*leaves)
+        return follows
+
+    def _allow(self, *leaves: bytes) -> None:
+        self._links = (self._links + leaves)[:_MOST_LINKS]
+
+    def _decoded(self, columns: bytes, seq: int) -> Row:
         try:
             row, end = decode(columns)
         except MalformedRow as error:
-            raise Fault("edited", self.chain, expected, str(error)) from error
+            raise Fault("edited", self.chain, seq, str(error)) from error
         if end != len(columns):
-            raise Fault("edited", self.chain, expected, f"{len(columns) - end} bytes after the last column")
+            raise Fault("edited", self.chain, seq, f"{len(columns) - end} bytes after the last column")
         return row
+
+
+def _leaves(columns: bytes, links: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The leaves that the columns give after each of the rows that may stand before."""
+    return tuple([leaf(columns + link) for link in links])

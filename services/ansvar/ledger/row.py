@@ -92,7 +92,7 @@ def leaf(canonical_bytes: bytes) -> bytes:
 
 
 def canonical(row: Row, previous: bytes) -> bytes:
-    """The canonical bytes of a row: every column in order, then `previous` (32 bytes, the row before's leaf)."""
+    """The canonical bytes of a row: its columns in order, then `previous`, the leaf before (32 bytes)."""
     columns = b"".join(c.write(getattr(row, c.name)) for c in COLUMNS[row.version])
     return _bounded(columns + previous, row)
 
@@ -111,6 +111,17 @@ def decode(data: bytes, at: int = 0) -> tuple[Row, int]:
     return Row(**values), at
 
 
+def place(columns: bytes) -> tuple[int, int]:
+    """(chain, seq) of a stored row of whatever version: every version begins with version, chain and seq.
+
+    Raises MalformedRow when the bytes end before.
+    """
+    if len(columns) < _PLACE.size:
+        raise MalformedRow(f"the row ends at byte {len(columns)}, before its chain and seq")
+    _, chain, seq = _PLACE.unpack_from(columns)
+    return chain, seq
+
+
 def _bounded(data: bytes, row: Row) -> bytes:
     if len(data) > MAX_CANONICAL:
         raise RowTooLarge(
@@ -119,6 +130,7 @@ def _bounded(data: bytes, row: Row) -> bytes:
     return data
 
 
+_PLACE = struct.Struct("<BIQ")
 _HEAD = struct.Struct("<BIQ16sqHqbb")
 _EVENT = struct.Struct("<q16s")
 _IDS = struct.Struct("<16s16s16s16sb")
@@ -141,8 +153,27 @@ def _text(value: str) -> bytes:
     return write_length(len(raw)) + raw
 
 
+def _fixed_columns_fit(row: Row) -> bool:
+    return (
+        len(row.stream)
+        == len(row.subject)
+        == len(row.request_id)
+        == len(row.contract_id)
+        == len(row.correlation_id)
+        == len(row.digest)
+        == len(row.session)
+        == 16
+        and len(row.policy) == 32
+    )
+
+
 def encode(row: Row) -> bytes:
-    """The stored columns of a version 1 row but `leaf`: equal to `canonical(row, previous)[:-32]`, faster."""
+    """The stored columns of a version 1 row but `leaf`: equal to `canonical(row, previous)[:-32]`, faster.
+
+    Raises MalformedRow when a column of fixed size has another (struct would cut or fill it in silence).
+    """
+    if not _fixed_columns_fit(row):
+        raise MalformedRow(f"chain {row.chain}, seq {row.seq}: a fixed column has the wrong number of bytes")
     event_id = row.event_id.bytes
     return b"".join(
         (

@@ -1,8 +1,7 @@
-"""A case: one event before the rules, with the facts that several rules need derived once.
+"""A case: one event before the rules, with what is known of its subject.
 
 Invariants: a case reads the event, the state and the bundle and changes none of them; what is reported goes
-into `findings`, in the order in which rules report. A word of the bundle that is missing, undeclared or not
-this policy's is None in `purpose` and `basis`, so that a rule which needs it is skipped.
+into `findings`, in the order in which rules report. Answers that several rules ask for are kept.
 
 Not handled here: which rules there are (`rules/`), their order and the conclusion (`decide`).
 """
@@ -11,104 +10,55 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
-from ansvar.events.model import DisclosureEvent, Event, Operation, RecipientType, TransferEvent
-from ansvar.policy.bundle import Basis, Bundle, Period, Recipient, Standing
+from ansvar.events.model import Event
+from ansvar.policy.bundle import Recipient
 from ansvar.policy.calendar import STOCKHOLM, stockholm_date
+from ansvar.policy.pattern import MARKETING, Pattern
 from ansvar.policy.rule import Rule
 from ansvar.policy.state import Contracts, SubjectState
 from ansvar.policy.verdict import Finding
 
-# Words of a bundle that rules name. A bundle without one of them never meets the rules that need it.
-MARKETING = "marketing"
-EVALUATION = "evaluation"
-CONTRACT = "contract"  # purpose and legal basis share the word
-LEGITIMATE_INTEREST = "legitimate_interest"
-
-# Operations that serve the subject's own rights: POLICY exempts them from objections and from profiling_only.
-RIGHTS_OPERATIONS: frozenset[Operation | None] = frozenset({"erase", "rectify", "restrict"})
-
-_ALWAYS = Period()
-
-
-class Tables(Struct, frozen=True):
-    """What follows from a bundle alone, worked out once: look-ups in the direction in which rules ask."""
-
-    bundle: Bundle
-    bases: dict[str, Basis]  # those that this policy uses
-    serves: dict[str, frozenset[str]]  # purpose -> the collected-for purposes that it is compatible with
-    profiling_only: frozenset[str]
-    interests: frozenset[str]  # purposes that rest on legitimate interest
-    always_inside: frozenset[str]
-    perhaps_outside: dict[str, tuple[str, ...]]  # recipient id -> its places that are not always inside
-
-
-def tabulate(bundle: Bundle) -> Tables:
-    """Compile a bundle's look-ups."""
-    always_inside = frozenset(
-        country
-        for country, periods in bundle.inside.items()
-        if _ALWAYS in periods and country in bundle.countries and country not in bundle.disputed
-    )
-    interest = bundle.bases.get(LEGITIMATE_INTEREST)
-    return Tables(
-        bundle=bundle,
-        bases={word: basis for word, basis in bundle.bases.items() if basis.clause is not None},
-        serves={
-            purpose: frozenset(origin for origin, may in bundle.compatible.items() if purpose in may)
-            | {purpose}
-            for purpose in bundle.purposes
-        },
-        profiling_only=frozenset(c.id for c in bundle.categories.values() if c.profiling_only),
-        interests=interest.purposes if interest is not None else frozenset(),
-        always_inside=always_inside,
-        perhaps_outside={
-            recipient.id: tuple(place for place in recipient.places if place not in always_inside)
-            for recipient in bundle.recipients.values()
-        },
-    )
+# How an adequacy decision stands: `covers` (in force, and full or the place in its scope is shown for that
+# time), `lapsed` (the place is recorded with dates that do not hold), `unshown` (nothing is recorded of it),
+# `absent` (none in force, or none that counts as claimed).
+Adequacy = Literal["covers", "lapsed", "unshown", "absent"]
 
 
 class Destination(Struct, frozen=True):
-    """A country outside the EU/EEA (or none that can be placed) that data reaches, and who brings it there.
+    """A third country that data reach, and what protects them there with whoever brings it.
 
     `safeguard` is what counts as stated: the stated word, or what the bundle shows in its place, or `none`.
     """
 
     country: str
-    standing: Standing
     holder: Recipient | None  # whose instruments and place in an adequacy decision count
-    safeguard: str = "none"
+    safeguard: str
     instrument: str | None = None  # reference of the instrument in force that answers to `safeguard`
     assessed: bool = False  # that instrument has a transfer impact assessment
-    repealed: str | None = None  # citation of the repealed clauses on which the only instrument rests
-    adequacy: str = "absent"  # 'covers' | 'lapsed' | 'unshown' | 'absent'
+    repealed: str | None = None  # citation of the repealed clauses on which the stated instrument rests
+    adequacy: Adequacy = "absent"
 
 
 class Case(Struct):
-    """One event being judged."""
+    """One event being judged. `recorded_at` and `own_request` are as in `decide.decide`."""
 
     event: Event
     state: SubjectState
-    tables: Tables
+    pattern: Pattern
     at: datetime
     recorded_at: datetime
     own_request: bool
-    operation: Operation | None  # None for a transfer or disclosure
-    purpose: str | None
-    basis: Basis | None
-    controller: bool
-    handover: TransferEvent | DisclosureEvent | None
-    recipient: Recipient | None  # as registered
-    via: Recipient | None
     findings: list[Finding]
-    destinations: tuple[Destination, ...] = ()
+    contracts_known: Contracts | None = None
+    destinations: tuple[Destination, ...] | None = None
 
     def find(self, rule: Rule, message: str, severity: str | None = None) -> None:
         """Report that a rule fired. The bundle's switch outranks `severity`, which outranks the rule's."""
-        chosen = self.tables.bundle.severities.get(rule.id) or severity or rule.severity
+        chosen = self.pattern.bundle.severities.get(rule.id) or severity or rule.severity
         self.findings.append(Finding(rule.id, rule.clause, "deny" if chosen == "deny" else "flag", message))
 
     def found(self, rule: Rule) -> bool:
@@ -117,13 +67,10 @@ class Case(Struct):
 
     def contracts(self) -> Contracts:
         """How the subject's contracts stand at the time of the event."""
-        return self.state.contracts_at(self.at)
-
-    def recipient_type(self) -> RecipientType | None:
-        """What the recipient is: by the bundle, else as stated."""
-        if self.recipient is not None:
-            return self.recipient.type
-        return self.handover.recipient_type if isinstance(self.handover, DisclosureEvent) else None
+        known = self.contracts_known
+        if known is None:
+            known = self.contracts_known = self.state.contracts_at(self.at)
+        return known
 
     def objected_since(self, purpose: str) -> datetime | None:
         """Since when the subject objects to a purpose, or None (clause 9.5, Art. 21).
@@ -131,25 +78,19 @@ class Case(Struct):
         An objection without scope, or with one that is neither `direct_marketing` nor a declared purpose,
         covers marketing and every purpose that rests on legitimate interest.
         """
-        broad = purpose == MARKETING or purpose in self.tables.interests
+        broad = purpose == MARKETING or purpose in self.pattern.interests
+        declared = self.pattern.bundle.purposes
         since: datetime | None = None
         for objection in self.state.objections_at(self.at, marketing=purpose == MARKETING):
             scope = MARKETING if objection.scope == "direct_marketing" else objection.scope
-            covers = scope == purpose or (
-                broad and scope != MARKETING and scope not in self.tables.bundle.purposes
-            )
+            covers = scope == purpose or (broad and scope != MARKETING and scope not in declared)
             if covers and (since is None or objection.since < since):
                 since = objection.since
         return since
 
-    @property
-    def act(self) -> str:
-        """What is done, as a word for messages."""
-        return self.operation or self.event.kind
-
 
 # Short, word-like and without long runs of digits: not an e-mail address, a number or a sentence.
-_HARMLESS = re.compile(r"(?=.{1,64}\Z)[A-Za-z](?:[A-Za-z_.-]|\d{1,4}(?!\d))*")
+_HARMLESS = re.compile(r"(?=.{1,64}\Z)[A-Za-z](?:[A-Za-z_.-]|[0-9]{1,4}(?![0-9]))*")
 
 
 def quoted(word: str) -> str:
@@ -160,9 +101,9 @@ def quoted(word: str) -> str:
 def moment(at: datetime) -> str:
     """An instant for messages, to the minute, in Stockholm."""
     try:
-        return at.astimezone(STOCKHOLM).strftime("%Y-%m-%d %H:%M")
+        return at.astimezone(STOCKHOLM).isoformat(" ")[:16]
     except OverflowError:  # the first and last hours of the calendar
-        return at.strftime("%Y-%m-%d %H:%M UTC")
+        return at.isoformat(" ")[:16] + " UTC"
 
 
 def day(at: datetime) -> str:

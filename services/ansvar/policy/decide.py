@@ -2,8 +2,7 @@
 
 Invariants:
 - Pure: no clock, I/O or randomness. Equal arguments give equal verdicts, and no argument is changed.
-- All rules that fire are reported, in the order of `rules.RULES`; several findings of one rule stay in the
-  order in which it found them.
+- All rules that fire are reported, in the order of `rules.RULES`.
 - `engine` is the version of this code's meaning. A change that could give any recorded event another
   verdict is a new engine beside the old ones, so that old rows can be judged again as they were.
 
@@ -12,34 +11,31 @@ Not handled here: changing the state afterwards (`state.observe`), reading event
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 from msgspec import Struct
 
-from ansvar.events.model import (
-    EVENT_TYPES,
-    DisclosureEvent,
-    Event,
-    ProcessingEvent,
-    TransferEvent,
-)
+from ansvar.events.model import Event
 from ansvar.policy.bundle import Bundle
-from ansvar.policy.case import Case, Tables, tabulate
+from ansvar.policy.case import Case
 from ansvar.policy.errors import PolicyError
+from ansvar.policy.pattern import Pattern, resolve, words
 from ansvar.policy.rule import Check
-from ansvar.policy.rules import CHAPTERS, RULES
+from ansvar.policy.rules import CHAPTERS
 from ansvar.policy.state import SubjectState
 from ansvar.policy.verdict import PERMIT, Finding, Verdict, conclude
 
 ENGINE = 1
 
-_ORDER = {rule.id: place for place, rule in enumerate(RULES)}
-_MEMORY = 8  # bundles kept compiled: the active one, its successor, and those of an audit
+_MOST_BUNDLES = 8  # remembered: the active one, its successor, and those of an audit
+_MOST_PLANS = 4_096
+
+_JUDGED = frozenset(kind for chapter in CHAPTERS for kind in chapter.kinds)
 
 
-class UnknownEngine(PolicyError):  # noqa: N818 - says what is unknown; its root says that it is an error
+class UnknownEngine(PolicyError):
     """An engine that this version of Ansvar does not have; upgrade, or judge with one of `ENGINES`."""
 
     def __init__(self, engine: int) -> None:
@@ -48,21 +44,14 @@ class UnknownEngine(PolicyError):  # noqa: N818 - says what is unknown; its root
         self.engine = engine
 
 
-class _Section(Struct, frozen=True):
-    """The checks of one chapter that are switched on, behind the question that spares them."""
-
-    opens: Callable[[Case], bool] | None
-    checks: tuple[Check, ...]
-
-
 class _Compiled(Struct, frozen=True):
-    """A bundle made ready: its tables, and by type of event the sections that judge it."""
+    """A bundle with what events were seen to mean to it: by words, the pattern and the checks it concerns."""
 
-    tables: Tables
-    sections: dict[type[Event], tuple[_Section, ...]]
+    bundle: Bundle
+    plans: dict[Hashable, tuple[Pattern, tuple[Check, ...]]]
 
 
-# Compiling is a pure function of the bundle; remembering the result by identity changes no answer.
+# Resolving words is a pure function of event and bundle; remembering the result changes no answer.
 _compiled: dict[int, _Compiled] = {}
 
 
@@ -91,67 +80,45 @@ def decide(
 def _first_engine(
     event: Event, state: SubjectState, bundle: Bundle, recorded_at: datetime, own_request: bool
 ) -> Verdict:
+    if event.kind not in _JUDGED:
+        return PERMIT
     compiled = _compiled.get(id(bundle))
-    if compiled is None or compiled.tables.bundle is not bundle:
-        compiled = _compile(bundle)
-    sections = compiled.sections[type(event)]
-    if not sections:
+    if compiled is None or compiled.bundle is not bundle:
+        compiled = _begin(bundle)
+    key = words(event)
+    plan = compiled.plans.get(key)
+    if plan is None:
+        plan = _plan(event, compiled)
+        compiled.plans[key] = plan
+    pattern, checks = plan
+    if not checks:
         return PERMIT
-    case = _case(event, state, compiled.tables, recorded_at, own_request)
-    for section in sections:
-        if section.opens is None or section.opens(case):
-            for check in section.checks:
-                check(case)
-    findings = case.findings
-    if not findings:
-        return PERMIT
-    if len(findings) > 1:
-        findings.sort(key=_place)
+    findings: list[Finding] = []
+    case = Case(event, state, pattern, event.occurred_at, recorded_at, own_request, findings)
+    for check in checks:
+        check(case)
     return conclude(findings)
 
 
-def _case(
-    event: Event, state: SubjectState, tables: Tables, recorded_at: datetime, own_request: bool
-) -> Case:
-    bundle = tables.bundle
-    recipients = bundle.recipients
-    handover = event if isinstance(event, TransferEvent | DisclosureEvent) else None
-    return Case(
-        event,
-        state,
-        tables,
-        event.occurred_at,
-        recorded_at,
-        own_request,
-        event.operation if isinstance(event, ProcessingEvent) else None,
-        event.purpose if event.purpose in bundle.purposes else None,
-        None if event.legal_basis is None else tables.bases.get(event.legal_basis),
-        event.role == "controller",
-        handover,
-        None if handover is None else recipients.get(handover.recipient),
-        None if handover is None or handover.via is None else recipients.get(handover.via),
-        [],
+def _plan(event: Event, compiled: _Compiled) -> tuple[Pattern, tuple[Check, ...]]:
+    """Resolve the words of an event, and choose the checks that can fire on them, in the rules' order."""
+    pattern = resolve(event, compiled.bundle)
+    severities = compiled.bundle.severities
+    if len(compiled.plans) >= _MOST_PLANS:
+        compiled.plans.clear()  # words that nobody declared have no end; the usual ones are soon back
+    return pattern, tuple(
+        rule.check
+        for chapter in CHAPTERS
+        if event.kind in chapter.kinds
+        for rule in chapter.rules
+        if severities.get(rule.id) != "off" and rule.concerns(pattern)
     )
 
 
-def _place(finding: Finding) -> int:
-    return _ORDER[finding.rule]
-
-
-def _compile(bundle: Bundle) -> _Compiled:
-    off = {rule for rule, severity in bundle.severities.items() if severity == "off"}
-    sections: dict[type[Event], tuple[_Section, ...]] = {}
-    for kind in EVENT_TYPES:
-        judged_by = []
-        for chapter in CHAPTERS:
-            checks = tuple(rule.check for rule in chapter.rules if rule.id not in off)
-            if checks and kind.kind in chapter.kinds:
-                judged_by.append(_Section(chapter.opens, checks))
-        sections[kind] = tuple(judged_by)
-    compiled = _Compiled(tabulate(bundle), sections)
-    while len(_compiled) >= _MEMORY:
+def _begin(bundle: Bundle) -> _Compiled:
+    while len(_compiled) >= _MOST_BUNDLES:
         del _compiled[next(iter(_compiled))]
-    _compiled[id(bundle)] = compiled
+    compiled = _compiled[id(bundle)] = _Compiled(bundle, {})
     return compiled
 
 

@@ -1,7 +1,8 @@
 """What a rule is: an id, the clause and article it enforces, how grave a breach is, and a check.
 
-Invariants: a rule is immutable; its check reads a `Case` and reports through `Case.find`; the check's
-docstring says in our own words what the clause or article asks.
+Invariants: a rule is immutable. `concerns` looks at the words of an event alone and is asked once for each
+combination of them; `check` is called for those events only, reads a `Case` and reports through `Case.find`.
+The check's docstring says in our own words what the clause or article asks.
 
 Not handled here: the registry and its order (`rules/`), switching rules off (`decide`).
 """
@@ -19,8 +20,13 @@ from ansvar.policy.verdict import Severity
 
 if TYPE_CHECKING:
     from ansvar.policy.case import Case
+    from ansvar.policy.pattern import Pattern
 
 Check = Callable[["Case"], None]
+Concern = Callable[["Pattern"], bool]
+
+USES_OF_DATA: frozenset[Kind] = frozenset({"processing", "transfer", "disclosure"})
+HANDOVERS: frozenset[Kind] = frozenset({"transfer", "disclosure"})
 
 
 class Rule(Struct, frozen=True):
@@ -32,6 +38,7 @@ class Rule(Struct, frozen=True):
     severity: Severity
     title_en: str
     title_sv: str
+    concerns: Concern  # whether the rule could fire on any event of these words
     check: Check
 
     @property
@@ -41,19 +48,10 @@ class Rule(Struct, frozen=True):
 
 
 class Chapter(Struct, frozen=True):
-    """Rules that share the kinds of event they judge and a cheap question that spares the rest of them.
-
-    `opens` says whether any rule of the chapter could fire on a case, and may derive onto the case the facts
-    that the chapter's rules share; None means always.
-    """
+    """Rules that judge the same kinds of event, in the order in which they report."""
 
     kinds: frozenset[Kind]
     rules: tuple[Rule, ...]
-    opens: Callable[[Case], bool] | None = None
-
-
-USES_OF_DATA: frozenset[Kind] = frozenset({"processing", "transfer", "disclosure"})
-HANDOVERS: frozenset[Kind] = frozenset({"transfer", "disclosure"})
 
 
 def rule(
@@ -64,10 +62,11 @@ def rule(
     *,
     en: str,
     sv: str,
+    concerns: Concern,
 ) -> Callable[[Check], Rule]:
     """Declare the function below it as a rule."""
 
     def declare(check: Check) -> Rule:
-        return Rule(id, clause, article, severity, en, sv, check)
+        return Rule(id, clause, article, severity, en, sv, concerns, check)
 
     return declare

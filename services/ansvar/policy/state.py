@@ -129,6 +129,9 @@ class SubjectState(Struct):
         """
         last_end: datetime | None = None
         for steps in self.contracts.values():
+            latest = steps[-1]
+            if latest.phase == "started" and latest.at <= at:
+                return _ACTIVE
             end = _end_before(steps, at)
             if end is _RUNNING:
                 return _ACTIVE
@@ -153,6 +156,22 @@ class SubjectState(Struct):
             if (first := bisect_right(collects, cleared, key=_at)) < len(collects)
             and collects[first].at <= at
         ]
+
+    def unserved(self, categories: tuple[str, ...], origins: frozenset[str], at: datetime) -> list[str]:
+        """Of some categories those that are known to have been collected, but for none of `origins` (3.2)."""
+        found = []
+        for category in categories:
+            by_purpose = self.collected.get(category)
+            if by_purpose is None:
+                continue
+            for purpose, collects in by_purpose.items():
+                if purpose in origins and collects[0].at <= at and not self.erasures:
+                    break  # the usual case, without asking which purposes there are
+            else:
+                known = self.collected_for(category, at)
+                if known and origins.isdisjoint(known):
+                    found.append(category)
+        return found
 
     def last_erasure(self, at: datetime) -> datetime | None:
         """When the latest erasure by an instant was fulfilled, or None."""

@@ -9,39 +9,32 @@ Not handled here: what is asked (`ledger`, `catalogue`, `verify`) and how the ta
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, ProgrammingError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from ansvar.store.errors import StoreError, StoreUnavailable
 
 Parameters = Mapping[str, Any]
+_DATABASE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 class Store:
     """A ClickHouse database of Ansvar's. `dsn` is `chdb:///path` or `http(s)://user@host:port`."""
 
     def __init__(self, dsn: str, *, database: str = "ansvar", password: str | None = None) -> None:
+        if not _DATABASE.fullmatch(database):  # it is the one name that is put into SQL as text
+            raise StoreError(f"{database!r} is no name of a database: letters, digits and _ only")
         self.dsn = dsn
         self.database = database
         self._lock = threading.Lock()
-        extra: dict[str, Any] = {} if dsn.startswith("chdb:") else {"autogenerate_session_id": False}
-        if password is not None:
-            extra["password"] = password
-        try:
-            self._client = clickhouse_connect.get_client(dsn=dsn, **extra)
-        except ProgrammingError as error:
-            raise StoreError(
-                f"ClickHouse at {_place(dsn)} cannot be opened: another process may hold it. "
-                f"Stop that process, or use its local API. ({_first_line(error)})"
-            ) from error
-        except (ClickHouseError, OSError) as error:
-            raise StoreUnavailable(f"ClickHouse at {_place(dsn)}: {_first_line(error)}") from error
+        self._client = _connect(dsn, password)
 
     def close(self) -> None:
         """Release the connection; chDB's files are then free for another process."""
@@ -93,14 +86,44 @@ class Store:
                 yield
             except OperationalError as error:
                 raise StoreUnavailable(f"ClickHouse did not answer: {_first_line(error)}") from error
+            except OSError as error:
+                raise StoreUnavailable(f"ClickHouse could not be asked: {_first_line(error)}") from error
             except ClickHouseError as error:
                 raise StoreError(f"{' '.join(sql.split())[:60]}…: {_first_line(error)}") from error
 
 
+def _connect(dsn: str, password: str | None) -> Any:
+    scheme = dsn.partition("://")[0]
+    try:
+        if scheme == "chdb":
+            return clickhouse_connect.get_client(interface="chdb", path=str(_chdb_path(dsn)))
+        if scheme in ("http", "https"):
+            # the driver takes TLS from the port, not from the scheme, unless it is told
+            return clickhouse_connect.get_client(
+                dsn=dsn, interface=scheme, password=password or "", autogenerate_session_id=False
+            )
+    except OperationalError as error:
+        raise StoreUnavailable(f"ClickHouse at {_place(dsn)}: {_first_line(error)}") from error
+    except ClickHouseError as error:
+        cause = "another process may hold it (stop that one, or use its local API)"
+        reason = f"{cause}: {_first_line(error)}" if scheme == "chdb" else _first_line(error)
+        raise StoreError(f"ClickHouse at {_place(dsn)} cannot be opened; {reason}") from error
+    except (TypeError, ValueError) as error:  # a port or option that the driver cannot read
+        raise StoreError(f"ClickHouse at {_place(dsn)}: {_first_line(error)}") from error
+    raise StoreError(f"ClickHouse at {_place(dsn)}: write chdb:///PATH or https://USER@HOST:PORT")
+
+
+def _chdb_path(dsn: str) -> Path:
+    path = Path(dsn.removeprefix("chdb://"))
+    if not path.is_absolute() or "?" in dsn:
+        raise StoreError(f"{dsn} does not name a directory: write chdb:/// and an absolute path without '?'")
+    return Path("/", *path.parts[1:])  # POSIX keeps two leading slashes apart from one
+
+
 def _place(dsn: str) -> str:
-    """The data source name without user and password."""
+    """The data source name without user, password and options."""
     scheme, _, rest = dsn.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,14 +15,17 @@ from typing import Final
 from msgspec import Struct
 
 from ansvar.ledger.columns import COLUMNS_V1, names
-from ansvar.ledger.row import Row, decode
+from ansvar.ledger.errors import MalformedRow
+from ansvar.ledger.row import Row, decode, place
 from ansvar.ledger.rowbinary import read_length
-from ansvar.store.client import Store
+from ansvar.store.client import Parameters, Store
+from ansvar.store.errors import StoreError
 
 _NAMES: Final = tuple(f"`{name}`" for name in names())
 COLUMNS_SQL: Final = ", ".join(_NAMES)
-_ROW: Final = f"formatRow('RowBinary', {COLUMNS_SQL})"
 MAX_BLOCK_ROWS: Final = 100_000
+PAGE_ROWS: Final = 20_000
+_NONE: Final[Parameters] = {}
 
 
 class Head(Struct, frozen=True):
@@ -56,24 +59,36 @@ class LedgerStore:
         )
         return [(seq, bytes(leaf)) for seq, leaf in found]
 
+    def last_seq(self, chain: int) -> int:
+        """The highest seq of a chain, -1 where it has no row."""
+        found = self._store.query(
+            "SELECT seq FROM {database}.ledger WHERE chain = {chain:UInt32} ORDER BY seq DESC LIMIT 1",
+            {"chain": chain},
+        )
+        return int(found[0][0]) if found else -1
+
     def head(self, chain: int) -> Head | None:
         """The last row of a chain, or None where the chain has none."""
-        for row, leaf in self._read(
-            "chain = {chain:UInt32} ORDER BY seq DESC LIMIT 1", {"chain": chain}
-        ):
-            return Head(row.seq, leaf, row)
-        return None
+        seq = self.last_seq(chain)
+        return next((Head(seq, leaf, row) for row, leaf in self.rows(chain, seq, seq + 1)), None)
 
     def first_of_record(self, chain: int, seq: int, head_seq: int) -> int:
-        """The seq of the first row that shares its Kafka record with row `seq`; head + 1 when past the head."""
+        """The seq of the first row that shares its Kafka record with row `seq`; head + 1 when past the head.
+
+        Raises StoreError when the chain has no row `seq`.
+        """
         if seq > head_seq:
             return head_seq + 1
         found = self._store.query(
-            "SELECT min(seq) FROM {database}.ledger WHERE chain = {chain:UInt32} AND (stream, offset) IN "
-            "(SELECT stream, offset FROM {database}.ledger WHERE chain = {chain:UInt32} AND seq = {seq:UInt64})",
+            "SELECT min(seq), count() FROM {database}.ledger WHERE chain = {chain:UInt32} "
+            "AND (stream, offset) IN (SELECT stream, offset FROM {database}.ledger "
+            "WHERE chain = {chain:UInt32} AND seq = {seq:UInt64})",
             {"chain": chain, "seq": seq},
         )
-        return int(found[0][0])
+        first, count = found[0]
+        if count == 0:
+            raise StoreError(f"chain {chain} has no row {seq}, but rows after it. Run: ansvar verify")
+        return int(first)
 
     def chains(self) -> list[int]:
         """Every chain that has a row, in order."""
@@ -81,30 +96,23 @@ class LedgerStore:
         return [chain for (chain,) in found]
 
     def rows(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[Row, bytes]]:
-        """(row, leaf) with first_seq <= seq < end_seq, in order."""
-        yield from self._read(
-            "chain = {chain:UInt32} AND seq >= {a:UInt64} AND seq < {b:UInt64} ORDER BY seq",
-            {"chain": chain, "a": first_seq, "b": end_seq},
-        )
+        """(row, leaf) with first_seq <= seq < end_seq, in order. Raises StoreError where bytes are no row."""
+        return self._rows(chain, first_seq, end_seq)
 
     def stored(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[bytes, bytes]]:
-        """(stored column bytes, leaf) with first_seq <= seq < end_seq, in order, nothing interpreted."""
-        yield from _split(
-            self._store.raw(
-                f"SELECT {_ROW}, leaf FROM {{database}}.ledger WHERE chain = {{chain:UInt32}} "  # noqa: S608 - columns are ours
-                "AND seq >= {a:UInt64} AND seq < {b:UInt64} ORDER BY seq",
-                {"chain": chain, "a": first_seq, "b": end_seq},
-            )
-        )
+        """(stored column bytes, leaf) with first_seq <= seq < end_seq, in order, nothing interpreted.
+
+        Rows come in pages, so memory stays flat; rows with one seq are all there.
+        """
+        return self._stored(chain, first_seq, end_seq)
 
     def state_rows(self, chain: int, end_seq: int) -> Iterator[Row]:
         """The rows below `end_seq` that may change a subject's state, in order."""
-        rows = self._read(
-            "chain = {chain:UInt32} AND seq < {end:UInt64} AND stage IN ('done', 'fail_open') "
-            "AND (kind IN ('rights', 'contract') OR (kind = 'processing' AND operation = 'collect')) ORDER BY seq",
-            {"chain": chain, "end": end_seq},
+        condition = (
+            "stage IN ('done', 'fail_open') "
+            "AND (kind IN ('rights', 'contract') OR (kind = 'processing' AND operation = 'collect'))"
         )
-        return (row for row, _ in rows)
+        return (row for row, _ in self._rows(chain, 0, end_seq, condition))
 
     def recent_events(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
         """(seq, event id, digest) of the event rows with first_seq <= seq < end_seq, in order."""
@@ -115,9 +123,7 @@ class LedgerStore:
         )
         return ((seq, event_id.bytes, bytes(digest)) for seq, event_id, digest in found)
 
-    def batch_numbers(
-        self, chain: int, since: int, end_seq: int
-    ) -> Iterator[tuple[bytes, int, int]]:
+    def batch_numbers(self, chain: int, since: int, end_seq: int) -> Iterator[tuple[bytes, int, int]]:
         """(session, batch, recorded_at in ms) of each authenticated batch recorded since a time (ms)."""
         found = self._store.query(
             "SELECT session, batch, toUnixTimestamp64Milli(min(recorded_at)) FROM {database}.ledger "
@@ -131,17 +137,38 @@ class LedgerStore:
 
     def rows_of_kind(self, chain: int, kinds: Sequence[str], since: int, end_seq: int) -> list[Row]:
         """The rows of some kinds recorded since a time (ms), in order."""
-        rows = self._read(
-            "chain = {chain:UInt32} AND seq < {end:UInt64} AND kind IN {kinds:Array(String)} "
-            "AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') ORDER BY seq",
-            {"chain": chain, "kinds": list(kinds), "since": since, "end": end_seq},
+        condition = (
+            "kind IN {kinds:Array(String)} AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
         )
-        return [row for row, _ in rows]
+        parameters = {"kinds": list(kinds), "since": since}
+        return [row for row, _ in self._rows(chain, 0, end_seq, condition, parameters)]
 
-    def _read(self, where: str, parameters: dict[str, object]) -> Iterator[tuple[Row, bytes]]:
-        sql = f"SELECT {_ROW}, leaf FROM {{database}}.ledger WHERE {where}"  # noqa: S608 - `where` is ours
-        for columns, leaf in _split(self._store.raw(sql, parameters)):
-            yield decode(columns)[0], leaf
+    def _rows(
+        self, chain: int, first_seq: int, end_seq: int, condition: str = "1", parameters: Parameters = _NONE
+    ) -> Iterator[tuple[Row, bytes]]:
+        for columns, leaf in self._stored(chain, first_seq, end_seq, condition, parameters):
+            try:
+                row, _ = decode(columns)
+            except MalformedRow as error:
+                chain, seq = place(columns)
+                raise StoreError(f"chain {chain}, seq {seq}: {error}. Run: ansvar verify") from error
+            yield row, leaf
+
+    def _stored(
+        self, chain: int, first_seq: int, end_seq: int, condition: str = "1", parameters: Parameters = _NONE
+    ) -> Iterator[tuple[bytes, bytes]]:
+        sql = (
+            f"SELECT formatRow('RowBinary', {COLUMNS_SQL}), leaf FROM {{database}}.ledger "  # noqa: S608 - all ours
+            "WHERE chain = {chain:UInt32} AND seq >= {first:UInt64} AND seq <= {last:UInt64} "
+            f"AND ({condition}) ORDER BY seq LIMIT {PAGE_ROWS} WITH TIES"
+        )
+        bound = {**parameters, "chain": chain, "last": end_seq - 1}
+        while first_seq < end_seq:
+            page = list(_split(self._store.raw(sql, {**bound, "first": first_seq})))
+            yield from page
+            if len(page) < PAGE_ROWS:
+                return
+            first_seq = place(page[-1][0])[1] + 1
 
 
 def _split(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -46,11 +46,12 @@ def migrations() -> list[Migration]:
 def migrate(store: Store, applied_at: int) -> list[Migration]:
     """Bring the database up to this version; returns what was applied now. `applied_at` in ms since 1970.
 
-    Raises SchemaMismatch when the database has a migration that this version does not know or knows otherwise.
+    Raises SchemaMismatch when the database has a migration that this version does not know or knows
+    otherwise.
     """
     store.command("CREATE DATABASE IF NOT EXISTS {database}")
     store.command(_TABLE)
-    done = {number: sha for number, sha in store.query("SELECT number, sha256 FROM {database}.migrations")}
+    done = dict(store.query("SELECT number, sha256 FROM {database}.migrations"))
     known = migrations()
     for migration in known:
         if done.get(migration.number, migration.sha256) != migration.sha256:

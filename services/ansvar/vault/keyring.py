@@ -61,7 +61,9 @@ def create(directory: Path) -> None:
 
 def read(directory: Path) -> Keyring:
     """Read the secrets. Raises KeyFileError naming the file that is missing, open to others or damaged."""
-    epochs = sorted(int(m[1]) for path in directory.glob("intake-*.pem") if (m := _EPOCH.fullmatch(path.name)))
+    epochs = sorted(
+        int(m[1]) for path in directory.glob("intake-*.pem") if (m := _EPOCH.fullmatch(path.name))
+    )
     return Keyring(
         read_secret(directory / "partition.key"),
         read_secret(directory / "pepper.key"),

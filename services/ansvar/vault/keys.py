@@ -85,7 +85,9 @@ class SubjectKeys:
         try:
             return cipher.decrypt(nonce, sealed, position)
         except InvalidTag as error:
-            raise VaultError("the details were not sealed under this subject's key at this position") from error
+            raise VaultError(
+                "the details were not sealed under this subject's key at this position"
+            ) from error
 
     def _details_cipher(self, position: bytes) -> tuple[AESGCM, bytes]:
         if self._details is None:

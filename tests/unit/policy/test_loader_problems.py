@@ -16,6 +16,7 @@ SCC_IN = "        set: 2021/914\n        valid_from: 2024-02-01"
 SCC_US = "        set: 2021/914\n        valid_from: 2023-04-01"
 SCOPE_CA = "      - {decision: CA-PIPEDA, valid_from: 2024-03-01}"
 REPEALED = "    repealed: 2021-09-27\n    source: EUR-Lex, CELEX 32021D0914, Art. 4(3) and (4)"
+LIA_E = "LIA-E, purpose: evaluation, valid_from: 202"
 SHIELD = (
     "    valid_to: 2020-07-16              # annulled, C-311/18\n"
     "    scope: certified organisations\n    claimed_as: privacy_shield\n"
@@ -100,7 +101,7 @@ BREAKS = {
         "is not a set of fields; write `name: value`, one a line"),
     "word that is none of the closed ones": Break("recipients.yaml", "type: invoicing", "type: invoising",
         "recipients[1].type",
-        "'invoising' is not one of partner, mailing, invoicing, it_supplier, " "authority, other; did you mean `invoicing`?"),
+        "'invoising' is not one of partner, mailing, invoicing, it_supplier, authority, other; did you mean"),
     "number": Break("bundle.yaml", "nix_days: 60 ", "nix_days: sixty ", "settings.nix_days",
         "the text is not a whole number from 0 to 100000; write a whole number"),
     "negative number": Break("bundle.yaml", "nix_days: 60 ", "nix_days: -1 ", "settings.nix_days",
@@ -183,8 +184,8 @@ BREAKS = {
         "recipients[5].scope[1].valid_from", "overlaps the validity in line 77; end the earlier one",
         at=SCOPE_CA),
     "overlapping balancing tests": Break("balancing_tests.yaml",
-        "LIA-E, purpose: evaluation, valid_from: 2024",
-        "LIA-E, purpose: evaluation, valid_from: 2024-01-01}\n  - " "{reference: LIA-E, purpose: evaluation, valid_from: 2025",
+        f"{LIA_E}4",
+        f"{LIA_E}4-01-01}}\n  - {{reference: {LIA_E}5",
         "balancing_tests[5].valid_from", "overlaps the validity in line 8; end the earlier one",
         at="valid_from: 2025"),
     "overlapping decisions": Break("law/adequacy.yaml", SHIELD, "    scope: certified organisations\n",
@@ -279,9 +280,8 @@ def test_every_problem_is_found_and_sorted() -> None:
     error = caught.value
     assert isinstance(error, BundleError)
     assert [p.file for p in error.problems] == ["bundle.yaml"] * 2 + ["methods.yaml"] + ["systems.yaml"] * 12
-    assert [p.line for p in error.problems] == sorted(p.line or 0 for p in error.problems[:2]) + [
-        p.line for p in error.problems[2:]
-    ]
+    places = [(p.file, p.line or 0) for p in error.problems]
+    assert places == sorted(places)
     assert (error.file, error.line, error.field) == ("bundle.yaml", 4, "format")
     assert str(error).startswith("the policy bundle has 15 problems:\n  bundle.yaml:4: format: '9' is not")
     assert str(error).count("\n") == 15

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ansvar.policy.case import EVALUATION, MARKETING, RIGHTS_OPERATIONS, Case, quoted
+from ansvar.policy.case import Case, quoted
+from ansvar.policy.pattern import EVALUATION, MARKETING, RIGHTS_OPERATIONS, Pattern
 from ansvar.policy.rule import USES_OF_DATA, Chapter, rule
 
 _PROFILING_OPERATIONS = frozenset({"collect", "store", "organise", "profile", "analyse", "erase"})
@@ -15,11 +16,11 @@ _PROFILING_OPERATIONS = frozenset({"collect", "store", "organise", "profile", "a
     "flag",
     en="No category of data is named",
     sv="Ingen kategori av uppgifter är angiven",
+    concerns=lambda p: not p.categories,
 )
 def missing(case: Case) -> None:
     """A use of data can be judged and listed only when it says which categories it touches."""
-    if not case.event.data_categories:
-        case.find(missing, f"{case.act} names no category of data")
+    case.find(missing, f"{case.pattern.act} names no category of data")
 
 
 @rule(
@@ -29,16 +30,14 @@ def missing(case: Case) -> None:
     "deny",
     en="A category of data is not one of the policy's",
     sv="En kategori av uppgifter finns inte i policyn",
+    concerns=lambda p: not p.bundle.categories.keys() >= set(p.categories),
 )
 def undeclared(case: Case) -> None:
     """The policy tells people which categories are processed; another one is processed behind their back."""
-    declared = case.tables.bundle.categories
-    for category in case.event.data_categories:
-        if category not in declared:
-            break
-    else:
-        return
-    others = [quoted(c) for c in dict.fromkeys(case.event.data_categories) if c not in declared]
+    pattern = case.pattern
+    others = [
+        quoted(category) for category in pattern.categories if category not in pattern.bundle.categories
+    ]
     case.find(undeclared, f"data category not declared in the policy: {', '.join(others)}")
 
 
@@ -49,6 +48,7 @@ def undeclared(case: Case) -> None:
     "deny",
     en="Profiling data are used for something other than profiling for marketing",
     sv="Profileringsuppgifter används till annat än profilering för marknadsföring",
+    concerns=lambda p: p.operation not in RIGHTS_OPERATIONS and bool(_confined(p) and _faults(p)),
 )
 def profiling_only(case: Case) -> None:
     """Purchase history, age, residence and gender are gathered to sort customers into segments for marketing.
@@ -56,19 +56,10 @@ def profiling_only(case: Case) -> None:
     Handing them over is another use. Steps that serve the subject's rights are free. Where no purpose of the
     policy is stated, the operation alone is judged.
     """
-    confined = case.tables.profiling_only
-    if confined.isdisjoint(case.event.data_categories) or case.operation in RIGHTS_OPERATIONS:
-        return
-    faults = []
-    if case.operation not in _PROFILING_OPERATIONS:
-        faults.append(f"operation {case.act}")
-    if case.purpose is not None and case.purpose != MARKETING:
-        faults.append(f"purpose {case.purpose}")
-    if faults:
-        named = [c for c in dict.fromkeys(case.event.data_categories) if c in confined]
-        case.find(
-            profiling_only, f"{', '.join(named)} serve profiling for marketing only: {' and '.join(faults)}"
-        )
+    named, faults = _confined(case.pattern), _faults(case.pattern)
+    case.find(
+        profiling_only, f"for profiling for marketing only: {', '.join(named)}; found {' and '.join(faults)}"
+    )
 
 
 @rule(
@@ -78,16 +69,34 @@ def profiling_only(case: Case) -> None:
     "flag",
     en="A personal identity number is used for marketing or evaluation",
     sv="Personnummer används för marknadsföring eller utvärdering",
+    concerns=lambda p: p.purpose in (MARKETING, EVALUATION) and "personnummer" in p.categories,
 )
 def personnummer(case: Case) -> None:
     """Without consent a personal identity number is used only for a weighty reason.
 
     The purpose, secure identification or the like must justify it; marketing and evaluation seldom do.
     """
-    if (
-        case.purpose == MARKETING or case.purpose == EVALUATION
-    ) and "personnummer" in case.event.data_categories:
-        case.find(personnummer, f"personnummer used for {case.purpose}")
+    case.find(personnummer, f"personnummer used for {case.pattern.purpose}")
+
+
+def _confined(pattern: Pattern) -> list[str]:
+    """The categories among those named that serve profiling only."""
+    declared = pattern.bundle.categories
+    return [
+        category
+        for category in pattern.categories
+        if category in declared and declared[category].profiling_only
+    ]
+
+
+def _faults(pattern: Pattern) -> list[str]:
+    """What is not profiling for marketing."""
+    faults = []
+    if pattern.operation not in _PROFILING_OPERATIONS:
+        faults.append(f"operation {pattern.act}")
+    if pattern.purpose is not None and pattern.purpose != MARKETING:
+        faults.append(f"purpose {pattern.purpose}")
+    return faults
 
 
 CHAPTER = Chapter(USES_OF_DATA, (missing, undeclared, profiling_only, personnummer))

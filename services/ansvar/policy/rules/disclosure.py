@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from ansvar.events.model import DisclosureEvent, Ground
 from ansvar.policy.case import Case, moment
+from ansvar.policy.pattern import Pattern
 from ansvar.policy.rule import HANDOVERS, Chapter, rule
 
 _GROUNDS: frozenset[Ground | None] = frozenset(
     {"legal_obligation", "suspected_crime", "legal_request", "fraud_prevention"}
 )
+
+
+def _to_authority(pattern: Pattern) -> bool:
+    return pattern.recipient_type == "authority"
 
 
 @rule(
@@ -18,11 +23,11 @@ _GROUNDS: frozenset[Ground | None] = frozenset(
     "flag",
     en="Data are given to an authority",
     sv="Uppgifter lämnas till en myndighet",
+    concerns=_to_authority,
 )
 def authority(case: Case) -> None:
     """Whatever goes to an authority goes into a register of its own, so every such disclosure is seen."""
-    if case.recipient_type() == "authority":
-        case.find(authority, f"{case.act} to {_name(case)} at {moment(case.at)}")
+    case.find(authority, f"{case.pattern.act} to {_name(case.pattern)} at {moment(case.at)}")
 
 
 @rule(
@@ -32,18 +37,19 @@ def authority(case: Case) -> None:
     "deny",
     en="Data are given to an authority without one of the policy's grounds",
     sv="Uppgifter lämnas till en myndighet utan någon av policyns grunder",
+    concerns=_to_authority,
 )
 def ground_missing(case: Case) -> None:
     """Authorities get data where law obliges, crime or fraud is suspected, or a legal request asks.
 
     They are reached by disclosure: a transfer states no ground and so has none.
     """
-    if case.recipient_type() != "authority":
-        return
     ground = case.event.ground if isinstance(case.event, DisclosureEvent) else None
     if ground not in _GROUNDS:
         stated = "no ground" if ground is None else f"ground {ground}"
-        case.find(ground_missing, f"{case.act} to {_name(case)} at {moment(case.at)}: {stated}")
+        case.find(
+            ground_missing, f"{case.pattern.act} to {_name(case.pattern)} at {moment(case.at)}: {stated}"
+        )
 
 
 @rule(
@@ -53,6 +59,7 @@ def ground_missing(case: Case) -> None:
     "deny",
     en="A legal request without its reference",
     sv="En rättslig begäran utan referens",
+    concerns=lambda p: p.kind == "disclosure",
 )
 def reference_missing(case: Case) -> None:
     """A search warrant, court decision or order has a number; without it nobody can show that it existed."""
@@ -61,8 +68,8 @@ def reference_missing(case: Case) -> None:
         case.find(reference_missing, f"disclosure on a legal request at {moment(case.at)} without reference")
 
 
-def _name(case: Case) -> str:
-    return "an authority" if case.recipient is None else case.recipient.id
+def _name(pattern: Pattern) -> str:
+    return "an authority" if pattern.recipient is None else pattern.recipient.id
 
 
 CHAPTER = Chapter(HANDOVERS, (authority, ground_missing, reference_missing))

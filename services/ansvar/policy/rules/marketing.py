@@ -8,8 +8,13 @@ import msgspec
 
 from ansvar.events.model import ProcessingEvent
 from ansvar.policy.calendar import add_months, stockholm_date
-from ansvar.policy.case import MARKETING, RIGHTS_OPERATIONS, Case, day, moment
+from ansvar.policy.case import Case, day, moment
+from ansvar.policy.pattern import MARKETING, RIGHTS_OPERATIONS, Pattern
 from ansvar.policy.rule import USES_OF_DATA, Chapter, rule
+
+
+def _marketing_call(pattern: Pattern) -> bool:
+    return pattern.operation == "call" and pattern.purpose == MARKETING
 
 
 @rule(
@@ -19,19 +24,20 @@ from ansvar.policy.rule import USES_OF_DATA, Chapter, rule
     "deny",
     en="Marketing in spite of an objection",
     sv="Marknadsföring trots invändning",
+    concerns=lambda p: p.purpose == MARKETING and p.operation not in RIGHTS_OPERATIONS,
 )
 def objected(case: Case) -> None:
     """Whoever objects to direct marketing is no longer processed for it, whatever grounds the company has.
 
     Refusing does not end the objection, withdrawing it does. Steps that serve the subject's rights are free.
     """
-    if not case.state.requests or case.operation in RIGHTS_OPERATIONS:
+    if not case.state.requests:
         return
     since = case.objected_since(MARKETING)
     if since is not None:
         case.find(
             objected,
-            f"{case.act} for marketing at {moment(case.at)}, objection in force since {moment(since)}",
+            f"{case.pattern.act} for marketing at {moment(case.at)}, objected to since {moment(since)}",
         )
 
 
@@ -42,6 +48,7 @@ def objected(case: Case) -> None:
     "deny",
     en="A marketing call without a recent check against NIX",
     sv="Marknadsföringssamtal utan aktuell kontroll mot NIX",
+    concerns=_marketing_call,
 )
 def nix_not_checked(case: Case) -> None:
     """Numbers are always washed against the opt-out register before a call; a check lasts sixty days.
@@ -60,6 +67,7 @@ def nix_not_checked(case: Case) -> None:
     "deny",
     en="The result of the NIX check is not stated",
     sv="Resultatet av NIX-kontrollen saknas",
+    concerns=_marketing_call,
 )
 def nix_result_missing(case: Case) -> None:
     """A check without its result allows nothing."""
@@ -77,6 +85,7 @@ def nix_result_missing(case: Case) -> None:
     "deny",
     en="A marketing call to a number in NIX",
     sv="Marknadsföringssamtal till ett nummer i NIX",
+    concerns=_marketing_call,
 )
 def nix_listed(case: Case) -> None:
     """A listed number is not called, unless an exemption of the register's holds."""
@@ -96,6 +105,7 @@ def nix_listed(case: Case) -> None:
     "flag",
     en="A marketing call to a number in NIX under an exemption",
     sv="Marknadsföringssamtal till ett nummer i NIX med stöd av undantag",
+    concerns=_marketing_call,
 )
 def nix_exempted(case: Case) -> None:
     """Consent, existing customers, the subject's own disclosure and surveys are exempted; someone should see.
@@ -128,7 +138,7 @@ def _check_fault(case: Case) -> str | None:
         after = checked > called
     if after:
         return f"NIX checked afterwards, on {checked_day}"
-    limit = case.tables.bundle.settings.nix_days
+    limit = case.pattern.bundle.settings.nix_days
     if (called - checked_day).days > limit:
         return f"NIX last checked {checked_day}, limit {limit} days"
     return None
@@ -155,7 +165,7 @@ def _exempted(case: Case) -> bool:
     contracts = case.contracts()
     if contracts.last_end is None:
         return contracts.standing == "active"
-    months = case.tables.bundle.settings.existing_customer_months
+    months = case.pattern.bundle.settings.existing_customer_months
     return stockholm_date(case.at) <= add_months(stockholm_date(contracts.last_end), months)
 
 
@@ -165,21 +175,9 @@ def _customer_fact(case: Case) -> str:
         return "a contract is active"
     if contracts.last_end is None:
         return "existing_customer claimed, no contract known"
-    months = case.tables.bundle.settings.existing_customer_months
+    months = case.pattern.bundle.settings.existing_customer_months
     return f"the last contract ended {day(contracts.last_end)}, limit {months} months"
 
 
-def _for_marketing(case: Case) -> bool:
-    return case.purpose == MARKETING
-
-
-def _marketing_call(case: Case) -> bool:
-    return case.operation == "call" and case.purpose == MARKETING
-
-
-OBJECTION = Chapter(USES_OF_DATA, (objected,), _for_marketing)
-NIX = Chapter(
-    frozenset({"processing"}),
-    (nix_not_checked, nix_result_missing, nix_listed, nix_exempted),
-    _marketing_call,
-)
+OBJECTION = Chapter(USES_OF_DATA, (objected,))
+NIX = Chapter(frozenset({"processing"}), (nix_not_checked, nix_result_missing, nix_listed, nix_exempted))

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from ansvar.policy.case import LEGITIMATE_INTEREST, MARKETING, RIGHTS_OPERATIONS, Case, moment
+from ansvar.policy.case import Case, moment
+from ansvar.policy.pattern import LEGITIMATE_INTEREST, MARKETING, RIGHTS_OPERATIONS, Pattern
 from ansvar.policy.rule import USES_OF_DATA, Chapter, rule
+
+
+def _may_be_objected_to(pattern: Pattern) -> bool:
+    return (
+        pattern.controller
+        and pattern.basis is not None
+        and pattern.basis.id == LEGITIMATE_INTEREST
+        and pattern.purpose is not None
+        and pattern.purpose != MARKETING
+        and pattern.operation not in RIGHTS_OPERATIONS
+    )
 
 
 @rule(
@@ -13,6 +25,7 @@ from ansvar.policy.rule import USES_OF_DATA, Chapter, rule
     "deny",
     en="Legitimate interest in spite of an objection",
     sv="Berättigat intresse trots invändning",
+    concerns=_may_be_objected_to,
 )
 def in_force(case: Case) -> None:
     """Processing on a legitimate interest stops when the subject objects, unless compelling grounds show."""
@@ -29,6 +42,7 @@ def in_force(case: Case) -> None:
     "flag",
     en="Compelling grounds are set against an objection",
     sv="Tvingande skäl åberopas mot en invändning",
+    concerns=_may_be_objected_to,
 )
 def overridden(case: Case) -> None:
     """Compelling grounds may override an objection; the company must show them, so someone looks."""
@@ -40,27 +54,15 @@ def overridden(case: Case) -> None:
 
 def _fact(case: Case) -> str | None:
     """The objection that meets the event, in words, or None."""
-    if case.purpose is None:
+    if not case.state.requests:
         return None
-    since = case.objected_since(case.purpose)
+    since = case.objected_since(case.pattern.purpose or "")
     if since is None:
         return None
     return (
-        f"{case.act} for {case.purpose} on legitimate interest at {moment(case.at)}, "
+        f"{case.pattern.act} for {case.pattern.purpose} on legitimate interest at {moment(case.at)}, "
         f"objection in force since {moment(since)}"
     )
 
 
-def _may_be_objected_to(case: Case) -> bool:
-    return (
-        bool(case.state.requests)
-        and case.controller
-        and case.basis is not None
-        and case.basis.id == LEGITIMATE_INTEREST
-        and case.purpose is not None
-        and case.purpose != MARKETING
-        and case.operation not in RIGHTS_OPERATIONS
-    )
-
-
-CHAPTER = Chapter(USES_OF_DATA, (in_force, overridden), _may_be_objected_to)
+CHAPTER = Chapter(USES_OF_DATA, (in_force, overridden))

@@ -15,11 +15,11 @@ _NEEDS_NO_ORIGIN = ("collect", "erase")
     "deny",
     en="No purpose is stated",
     sv="Inget ändamål är angivet",
+    concerns=lambda p: p.purpose_stated is None,
 )
 def missing(case: Case) -> None:
     """Personal data are used for a stated purpose or not at all."""
-    if case.event.purpose is None:
-        case.find(missing, f"{case.act} at {moment(case.at)} states no purpose")
+    case.find(missing, f"{case.pattern.act} at {moment(case.at)} states no purpose")
 
 
 @rule(
@@ -29,11 +29,13 @@ def missing(case: Case) -> None:
     "deny",
     en="The purpose is not one of the policy's",
     sv="Ändamålet finns inte i policyn",
+    concerns=lambda p: p.purpose_stated is not None and p.purpose is None,
 )
 def undeclared(case: Case) -> None:
     """The policy lists the purposes that data may serve, and the list is complete."""
-    if case.purpose is None and case.event.purpose is not None:
-        case.find(undeclared, f"purpose {quoted(case.event.purpose)} is not declared in the policy")
+    case.find(
+        undeclared, f"purpose {quoted(case.pattern.purpose_stated or '')} is not declared in the policy"
+    )
 
 
 @rule(
@@ -43,6 +45,7 @@ def undeclared(case: Case) -> None:
     "deny",
     en="Data are used for a purpose that is incompatible with why they were collected",
     sv="Uppgifter används för ett ändamål som är oförenligt med insamlingens",
+    concerns=lambda p: p.purpose is not None and p.controller and p.operation not in _NEEDS_NO_ORIGIN,
 )
 def incompatible(case: Case) -> None:
     """Data may serve another purpose than the one they were collected for only where the two are compatible.
@@ -50,22 +53,19 @@ def incompatible(case: Case) -> None:
     Each named category must have been collected for at least one purpose from which this one may be served.
     A category without any known collection is the next rule's.
     """
-    if not case.state.collected or case.purpose is None or not case.controller:
+    if not case.state.collected:
         return
-    if case.operation in _NEEDS_NO_ORIGIN:
-        return
-    origins = case.tables.serves[case.purpose]
+    pattern = case.pattern
     offending = []
-    for category in dict.fromkeys(case.event.data_categories):
+    for category in case.state.unserved(pattern.categories, pattern.origins, case.at):
         known = case.state.collected_for(category, case.at)
-        if known and origins.isdisjoint(known):
-            declared = sorted(purpose for purpose in known if purpose in case.tables.bundle.purposes)
-            if declared:
-                offending.append(f"{quoted(category)} (collected for {', '.join(declared)})")
+        declared = sorted(purpose for purpose in known if purpose in pattern.bundle.purposes)
+        if declared:
+            offending.append(f"{quoted(category)} (collected for {', '.join(declared)})")
     if offending:
         case.find(
             incompatible,
-            f"purpose {case.purpose} at {moment(case.at)} does not fit that of {'; '.join(offending)}",
+            f"purpose {pattern.purpose} at {moment(case.at)} does not fit that of {'; '.join(offending)}",
         )
 
 
@@ -76,18 +76,17 @@ def incompatible(case: Case) -> None:
     "flag",
     en="No collection is on record for a category that is used",
     sv="Ingen insamling är registrerad för en kategori som används",
+    concerns=lambda p: p.bundle.settings.require_collection_record and p.operation not in _NEEDS_NO_ORIGIN,
 )
 def no_collection_record(case: Case) -> None:
     """To show that a use fits the purpose of collection, the collection must be on record.
 
     A switch of the bundle, since a company that starts to log has data from before.
     """
-    if not case.tables.bundle.settings.require_collection_record or case.operation in _NEEDS_NO_ORIGIN:
-        return
-    purposes = case.tables.bundle.purposes
+    purposes = case.pattern.bundle.purposes
     unknown = [
         quoted(category)
-        for category in dict.fromkeys(case.event.data_categories)
+        for category in case.pattern.categories
         if not any(purpose in purposes for purpose in case.state.collected_for(category, case.at))
     ]
     if unknown:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from ansvar.events.model import DisclosureEvent
-from ansvar.policy.bundle import Period
+from datetime import datetime
+
+from ansvar.events.model import DisclosureEvent, TransferEvent
+from ansvar.policy.bundle import Period, Recipient
 from ansvar.policy.case import Case, day, moment, quoted
+from ansvar.policy.pattern import Pattern
 from ansvar.policy.rule import HANDOVERS, Chapter, rule
+
+
+def _processors(pattern: Pattern) -> list[Recipient]:
+    """The processors among recipient and `via`, each once."""
+    found: list[Recipient] = []
+    for recipient in (pattern.recipient, pattern.via):
+        if recipient is not None and recipient.role == "processor" and recipient not in found:
+            found.append(recipient)
+    return found
 
 
 @rule(
@@ -15,6 +27,7 @@ from ansvar.policy.rule import HANDOVERS, Chapter, rule
     "deny",
     en="The recipient is not in the register",
     sv="Mottagaren finns inte i registret",
+    concerns=lambda p: p.recipient is None or (p.via_stated is not None and p.via is None),
 )
 def unregistered(case: Case) -> None:
     """Data go to recipients that the company has registered, and through those alone.
@@ -22,16 +35,17 @@ def unregistered(case: Case) -> None:
     When a subject takes their data to another controller (portability, 9.4), the subject chooses who gets
     them; the way there is still the company's.
     """
-    handover = case.handover
-    if handover is None:
+    event, pattern = case.event, case.pattern
+    if not isinstance(event, TransferEvent | DisclosureEvent):
         return
-    own_choice = case.own_request and isinstance(handover, DisclosureEvent)
-    if case.recipient is None and not own_choice:
-        case.find(
-            unregistered, f"recipient {quoted(handover.recipient)} is not in the register of recipients"
-        )
-    if case.via is None and handover.via is not None and (own_choice or handover.via != handover.recipient):
-        case.find(unregistered, f"via {quoted(handover.via)} is not in the register of recipients")
+    chosen_by_subject = case.own_request and isinstance(event, DisclosureEvent)
+    lacking = []
+    if pattern.recipient is None and not chosen_by_subject:
+        lacking.append(f"recipient {quoted(event.recipient)}")
+    if pattern.via is None and event.via is not None:
+        lacking.append(f"via {quoted(event.via)}")
+    if lacking:
+        case.find(unregistered, f"not in the register of recipients: {', '.join(lacking)}")
 
 
 @rule(
@@ -41,22 +55,20 @@ def unregistered(case: Case) -> None:
     "deny",
     en="A processor without agreement or reviewed guarantees",
     sv="Ett personuppgiftsbiträde utan avtal eller granskade garantier",
+    concerns=lambda p: bool(_processors(p)),
 )
 def unvetted(case: Case) -> None:
     """A processor works under an agreement, and only after its guarantees were reviewed; a review lapses."""
-    for processor in (case.recipient,) if case.via is case.recipient else (case.recipient, case.via):
-        if processor is None or processor.role != "processor":
+    at = case.at
+    for processor in _processors(case.pattern):
+        if _holds(processor.agreements, at) and _holds(processor.guarantees, at):
             continue
         faults = [
-            fault
-            for fault in (
-                _lack("agreement", processor.agreements, case),
-                _lack("review of guarantees", processor.guarantees, case),
-            )
-            if fault
+            f"{what} {_lack(periods, at)}"
+            for what, periods in (("agreement", processor.agreements), ("guarantees", processor.guarantees))
+            if not _holds(periods, at)
         ]
-        if faults:
-            case.find(unvetted, f"processor {processor.id} at {moment(case.at)}: {', '.join(faults)}")
+        case.find(unvetted, f"processor {processor.id} at {moment(at)}: {', '.join(faults)}")
 
 
 @rule(
@@ -66,17 +78,14 @@ def unvetted(case: Case) -> None:
     "flag",
     en="The stated type of recipient is not the registered one",
     sv="Den angivna mottagartypen är inte den registrerade",
+    concerns=lambda p: p.recipient is not None and p.type_stated not in (None, p.recipient.type),
 )
 def type_mismatch(case: Case) -> None:
     """Event and register should tell the same story of who the recipient is."""
-    handover = case.handover
-    if case.recipient is None or not isinstance(handover, DisclosureEvent) or handover.recipient_type is None:
-        return
-    if handover.recipient_type != case.recipient.type:
+    recipient, stated = case.pattern.recipient, case.pattern.type_stated
+    if recipient is not None:
         case.find(
-            type_mismatch,
-            f"recipient {case.recipient.id} is stated as {handover.recipient_type}, "
-            f"registered as {case.recipient.type}",
+            type_mismatch, f"recipient {recipient.id} is stated as {stated}, registered as {recipient.type}"
         )
 
 
@@ -87,29 +96,30 @@ def type_mismatch(case: Case) -> None:
     "deny",
     en="A partner gets data of someone who has no subscription",
     sv="En samarbetspartner får uppgifter om någon utan abonnemang",
+    concerns=lambda p: p.recipient_type == "partner",
 )
 def no_subscription(case: Case) -> None:
     """Partners get data of people who have a subscription through the company, and while they have it."""
-    if case.recipient_type() != "partner":
-        return
     contracts = case.contracts()
     if contracts.standing != "active":
-        known = "no contract known" if contracts.last_end is None else f"last ended {day(contracts.last_end)}"
+        known = "none known" if contracts.last_end is None else f"the last ended {moment(contracts.last_end)}"
         case.find(
-            no_subscription, f"{case.act} to a partner at {moment(case.at)} without active contract, {known}"
+            no_subscription,
+            f"{case.pattern.act} to a partner at {moment(case.at)} without an active contract, {known}",
         )
 
 
-def _lack(what: str, periods: tuple[Period, ...], case: Case) -> str | None:
-    """Why none of `periods` holds at the time of the event, in words, or None."""
-    for period in periods:
-        if period.holds(case.at):
-            return None
-    ended = [period.end for period in periods if period.end is not None and period.end <= case.at]
-    begins = [period.start for period in periods if period.start is not None and period.start > case.at]
+def _holds(periods: tuple[Period, ...], at: datetime) -> bool:
+    return any(period.holds(at) for period in periods)
+
+
+def _lack(periods: tuple[Period, ...], at: datetime) -> str:
+    """Why none of `periods` holds at a time, in words."""
+    ended = [period.end for period in periods if period.end is not None and period.end <= at]
     if ended:
-        return f"{what} lapsed (first day not covered {day(max(ended))})"
-    return f"{what} only from {day(min(begins))}" if begins else f"no {what}"
+        return f"lapsed, first day not covered {day(max(ended))}"
+    begins = [period.start for period in periods if period.start is not None and period.start > at]
+    return f"only from {day(min(begins))}" if begins else "not on record"
 
 
 CHAPTER = Chapter(HANDOVERS, (unregistered, unvetted, type_mismatch, no_subscription))

@@ -6,18 +6,24 @@ here; `transfer.third_country` fires once an event, the others at most once a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import date
 
+from ansvar.events.model import DisclosureEvent, TransferEvent
+from ansvar.policy.bundle import Bundle
 from ansvar.policy.calendar import day_start
 from ansvar.policy.case import Case, Destination, moment, quoted
+from ansvar.policy.pattern import Pattern
 from ansvar.policy.rule import HANDOVERS, Chapter, rule
-from ansvar.policy.rules.safeguard import TOOLS, abroad
+from ansvar.policy.rules.safeguard import TOOLS, third_countries
 
 # The judgment C-311/18 asks for the assessment of every transfer after its day, 2020-07-16.
 _SCHREMS_II = day_start(date(2020, 7, 17))
 
-_ANNULLABLE = {"privacy_shield": "Privacy Shield", "safe_harbor": "Safe Harbor"}
+_FRAMEWORKS = {"privacy_shield": "Privacy Shield", "safe_harbor": "Safe Harbor"}
+
+
+def _beyond(pattern: Pattern) -> bool:
+    return bool(pattern.abroad)
 
 
 @rule(
@@ -27,17 +33,18 @@ _ANNULLABLE = {"privacy_shield": "Privacy Shield", "safe_harbor": "Safe Harbor"}
     "flag",
     en="Data leave the EU/EEA",
     sv="Uppgifter lämnar EU/EES",
+    concerns=_beyond,
 )
 def third_country(case: Case) -> None:
     """Every transfer to a third country is one that someone must be able to list, however well protected.
 
     Storage, sub-processors and looking in from there count as going there.
     """
-    countries = dict.fromkeys(d.country for d in case.destinations if d.standing == "third")
+    countries = dict.fromkeys(d.country for d in third_countries(case))
     if countries:
         case.find(
             third_country,
-            f"{case.act} at {moment(case.at)} reaches {', '.join(countries)}, outside the EU/EEA",
+            f"{case.pattern.act} at {moment(case.at)} reaches {', '.join(countries)}, outside the EU/EEA",
         )
 
 
@@ -48,15 +55,18 @@ def third_country(case: Case) -> None:
     "deny",
     en="Nothing protects the data outside the EU/EEA",
     sv="Inget skyddar uppgifterna utanför EU/EES",
+    concerns=lambda p: _beyond(p) and p.safeguard in (None, "none"),
 )
 def no_safeguard(case: Case) -> None:
     """Outside the EU/EEA data need an adequacy decision or an appropriate safeguard."""
-    stated = "safeguard none" if _stated(case) == "none" else "no safeguard stated"
-    for d in _each(case, lambda d: d.safeguard == "none"):
-        held = "" if _stated(case) == "none" else " no instrument in force and"
+    for d in _once([d for d in third_countries(case) if d.safeguard == "none"]):
+        fact = (
+            "safeguard none, no"
+            if _stated(case) is not None
+            else "no safeguard stated, no instrument in force and no"
+        )
         case.find(
-            no_safeguard,
-            f"{d.country} at {moment(case.at)}: {stated},{held} no adequacy decision that covers {_name(d)}",
+            no_safeguard, f"{_place(case, d)}: {fact} adequacy decision in force that covers {_name(d)}"
         )
 
 
@@ -67,16 +77,20 @@ def no_safeguard(case: Case) -> None:
     "deny",
     en="The adequacy decision relied on is not in force",
     sv="Det åberopade adekvansbeslutet gäller inte",
+    concerns=lambda p: _beyond(p) and p.safeguard == "adequacy",
 )
 def adequacy_not_in_force(case: Case) -> None:
     """An adequacy decision protects from its first day to its last, and those inside its scope meanwhile."""
-    for d in _each(case, lambda d: d.safeguard == "adequacy" and d.adequacy in ("absent", "lapsed")):
+    claimed = [
+        d for d in third_countries(case) if d.safeguard == "adequacy" and d.adequacy in ("absent", "lapsed")
+    ]
+    for d in _once(claimed):
         fact = (
             "no adequacy decision in force"
             if d.adequacy == "absent"
-            else f"{_name(d)} is recorded in the scope of the decision with dates that do not hold then"
+            else f"{_name(d)} is recorded in the decision's scope, but not for that time"
         )
-        case.find(adequacy_not_in_force, f"adequacy claimed for {d.country} at {moment(case.at)}: {fact}")
+        case.find(adequacy_not_in_force, f"{_place(case, d)}: adequacy claimed, {fact}")
 
 
 @rule(
@@ -86,13 +100,15 @@ def adequacy_not_in_force(case: Case) -> None:
     "deny",
     en="Nothing shows that the recipient is inside the adequacy decision",
     sv="Inget visar att mottagaren omfattas av adekvansbeslutet",
+    concerns=lambda p: _beyond(p) and p.safeguard == "adequacy",
 )
 def scope_unverified(case: Case) -> None:
     """Some decisions cover certain organisations only; the company must be able to show that this is one."""
-    for d in _each(case, lambda d: d.safeguard == "adequacy" and d.adequacy == "unshown"):
+    claimed = [d for d in third_countries(case) if d.safeguard == "adequacy" and d.adequacy == "unshown"]
+    for d in _once(claimed):
         case.find(
             scope_unverified,
-            f"adequacy claimed for {d.country} at {moment(case.at)}: the decision is of limited scope, "
+            f"{_place(case, d)}: adequacy claimed, the decision in force is of limited scope, "
             f"and nothing is recorded of the place of {_name(d)} in it",
         )
 
@@ -104,18 +120,20 @@ def scope_unverified(case: Case) -> None:
     "deny",
     en="The transfer tool was not valid then",
     sv="Överföringsverktyget gällde inte då",
+    concerns=lambda p: _beyond(p) and (p.safeguard == "scc" or p.safeguard in _FRAMEWORKS),
 )
 def tool_invalid(case: Case) -> None:
     """Safe Harbor and Privacy Shield protected transfers to the US until the Court annulled them.
 
     A repealed set of standard clauses protects no longer than its repeal allows.
     """
-    for d in _each(case, lambda d: d.repealed is not None or not _holds(case, d)):
+    invalid = [d for d in third_countries(case) if d.repealed is not None or _annulled(case, d)]
+    for d in _once(invalid):
         if d.repealed is not None:
             fact = f"the clauses with {_name(d)} are of a repealed set ({d.repealed})"
         else:
-            fact = f"{_ANNULLABLE[d.safeguard]} is not valid for {d.country} then"
-        case.find(tool_invalid, f"{d.country} at {moment(case.at)}: {fact}")
+            fact = f"{_FRAMEWORKS[d.safeguard]} is not in force for that country"
+        case.find(tool_invalid, f"{_place(case, d)}: {fact}")
 
 
 @rule(
@@ -125,26 +143,27 @@ def tool_invalid(case: Case) -> None:
     "deny",
     en="The safeguard relied on is not on record",
     sv="Den åberopade skyddsåtgärden är inte registrerad",
+    concerns=lambda p: _beyond(p) and (p.safeguard in (None, "derogation") or p.safeguard in TOOLS),
 )
 def safeguard_unregistered(case: Case) -> None:
     """A claimed instrument must be one that the company holds with that recipient at that time.
 
     A derogation has no instrument, so it must refer to what it rests on.
     """
-    reference = case.handover is not None and case.handover.safeguard_reference is not None
-
-    def lacks(d: Destination) -> bool:
-        if d.safeguard == "derogation":
-            return not reference
-        return d.safeguard in TOOLS and d.instrument is None and d.repealed is None
-
-    for d in _each(case, lacks):
+    referred = _reference(case) is not None
+    lacking = [
+        d
+        for d in third_countries(case)
+        if (d.safeguard in TOOLS and d.instrument is None and d.repealed is None)
+        or (d.safeguard == "derogation" and not referred)
+    ]
+    for d in _once(lacking):
         if d.safeguard == "derogation":
             fact = "derogation without a reference"
         else:
-            under = " under the stated reference" if reference else ""
+            under = " under the stated reference" if referred else ""
             fact = f"no {d.safeguard} with {_name(d)} in force in the bundle{under}"
-        case.find(safeguard_unregistered, f"{d.country} at {moment(case.at)}: {fact}")
+        case.find(safeguard_unregistered, f"{_place(case, d)}: {fact}")
 
 
 @rule(
@@ -154,20 +173,21 @@ def safeguard_unregistered(case: Case) -> None:
     "flag",
     en="No transfer impact assessment is on record",
     sv="Ingen konsekvensbedömning av överföringen är registrerad",
+    concerns=lambda p: _beyond(p) and p.safeguard in (None, "scc", "bcr"),
 )
 def assessment_missing(case: Case) -> None:
     """Since Schrems II whoever relies on clauses or corporate rules must have assessed the law over there."""
     if case.at < _SCHREMS_II:
         return
-
-    def unassessed(d: Destination) -> bool:
-        return d.safeguard in ("scc", "bcr") and d.instrument is not None and not d.assessed
-
-    for d in _each(case, unassessed):
+    unassessed = [
+        d
+        for d in third_countries(case)
+        if d.safeguard in ("scc", "bcr") and d.instrument is not None and not d.assessed
+    ]
+    for d in _once(unassessed):
         case.find(
             assessment_missing,
-            f"{d.country} at {moment(case.at)}: {d.safeguard} {d.instrument} with {_name(d)} "
-            "has no transfer impact assessment",
+            f"{_place(case, d)}: {d.safeguard} {d.instrument} with {_name(d)} has no impact assessment",
         )
 
 
@@ -178,13 +198,13 @@ def assessment_missing(case: Case) -> None:
     "flag",
     en="A lawful tool that the policy does not name",
     sv="Ett lagligt verktyg som policyn inte nämner",
+    concerns=lambda p: _beyond(p) and p.safeguard in (None, "certification", "derogation"),
 )
 def tool_not_in_policy(case: Case) -> None:
     """Certification and derogations are lawful tools, but this policy told people of other safeguards."""
-    for d in _each(case, lambda d: d.safeguard in ("certification", "derogation")):
-        case.find(
-            tool_not_in_policy, f"{d.country} at {moment(case.at)}: {d.safeguard} is not named by the policy"
-        )
+    unnamed = [d for d in third_countries(case) if d.safeguard in ("certification", "derogation")]
+    for d in _once(unnamed):
+        case.find(tool_not_in_policy, f"{_place(case, d)}: {d.safeguard} is not named by the policy")
 
 
 @rule(
@@ -194,44 +214,52 @@ def tool_not_in_policy(case: Case) -> None:
     "deny",
     en="The country cannot be placed inside or outside the EU/EEA",
     sv="Landet kan inte placeras innanför eller utanför EU/EES",
+    concerns=lambda p: any(_unplaced(country, p.bundle) for country, _ in p.abroad),
 )
 def country_unknown(case: Case) -> None:
     """A transfer can be judged only when its destination is known.
 
     A code that ISO 3166-1 does not know is denied; a territory of disputed status is for a human, so flagged.
     """
-    bundle = case.tables.bundle
-    for country, standing in {d.country: d.standing for d in case.destinations}.items():
-        if standing == "disputed":
-            fact = f"the status of {country} towards the EU/EEA is disputed"
-            case.find(country_unknown, fact, "flag")
-        elif standing == "unknown":
-            meant = bundle.suggestions.get(country.upper())
-            if meant is None and country.upper() in bundle.countries:
-                meant = country.upper()
-            offer = f"; {meant} is meant?" if meant is not None else ""
+    bundle = case.pattern.bundle
+    for country in dict.fromkeys(country for country, _ in case.pattern.abroad):
+        if country in bundle.disputed:
+            case.find(country_unknown, f"the status of {country} towards the EU/EEA is disputed", "flag")
+        elif country not in bundle.countries:
+            meant = bundle.suggestions.get(country.upper(), country.upper())
+            offer = f"; {meant} is meant?" if meant in bundle.countries else ""
             case.find(country_unknown, f"country code {quoted(country)} is not in ISO 3166-1{offer}")
 
 
-def _each(case: Case, fires: Callable[[Destination], bool]) -> Iterator[Destination]:
-    """The first destination of each third country of which `fires` holds."""
-    seen = set()
-    for d in case.destinations:
-        if d.standing == "third" and d.country not in seen and fires(d):
-            seen.add(d.country)
-            yield d
+def _unplaced(country: str, bundle: Bundle) -> bool:
+    return country in bundle.disputed or country not in bundle.countries
 
 
-def _holds(case: Case, d: Destination) -> bool:
-    """Whether an annulled framework, where one is claimed, was in force for that country then."""
-    if d.safeguard not in _ANNULLABLE:
-        return True
-    decisions = case.tables.bundle.decisions.get(d.country, ())
-    return any(decision.word == d.safeguard and decision.period.holds(case.at) for decision in decisions)
+def _once(destinations: list[Destination]) -> list[Destination]:
+    """The first destination of each country."""
+    if len(destinations) < 2:
+        return destinations
+    return list({d.country: d for d in reversed(destinations)}.values())[::-1]
+
+
+def _annulled(case: Case, d: Destination) -> bool:
+    """Whether a framework for the US is claimed that was not in force for that country then."""
+    if d.safeguard not in _FRAMEWORKS:
+        return False
+    decisions = case.pattern.bundle.decisions.get(d.country, ())
+    return not any(decision.word == d.safeguard and decision.period.holds(case.at) for decision in decisions)
 
 
 def _stated(case: Case) -> str | None:
-    return None if case.handover is None else case.handover.safeguard
+    return case.event.safeguard if isinstance(case.event, TransferEvent | DisclosureEvent) else None
+
+
+def _reference(case: Case) -> str | None:
+    return case.event.safeguard_reference if isinstance(case.event, TransferEvent | DisclosureEvent) else None
+
+
+def _place(case: Case, d: Destination) -> str:
+    return f"{d.country} at {moment(case.at)}"
 
 
 def _name(d: Destination) -> str:
@@ -251,5 +279,4 @@ CHAPTER = Chapter(
         tool_not_in_policy,
         country_unknown,
     ),
-    abroad,
 )

@@ -1,0 +1,52 @@
+"""The HTTP interface of a running stack, on loopback: health, metrics, and verification on request.
+
+Invariants: what needs authority takes the stack's bearer token, compared in constant time; nothing here
+writes. Questions to the store run in a thread, so the worker's loop is never held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, HTTPException, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from ansvar.enforcement.health import HealthSource
+
+
+def make_api(
+    *,
+    health: HealthSource,
+    registry: CollectorRegistry,
+    verify: Callable[[], dict[str, Any]],
+    token: str,
+) -> FastAPI:
+    """The application. `verify` blocks and returns the report that `ansvar verify --json` prints."""
+    api = FastAPI(title="Ansvar", docs_url=None, redoc_url=None)
+
+    def operator(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "this needs the token of the running stack")
+
+    @api.get("/healthz")
+    def healthz() -> JSONResponse:
+        """200 while events are being processed, else 503 and the reason."""
+        now = health.health()
+        body = {"processing": now.processing, "reason": now.reason, "partitions": now.partitions}
+        return JSONResponse(body, 200 if now.processing else 503)
+
+    @api.get("/metrics")
+    def metrics() -> Response:
+        """Counters in Prometheus' text format."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @api.get("/v1/verify", dependencies=[Depends(operator)])
+    async def verification() -> dict[str, Any]:
+        """Recompute every chain now."""
+        return await asyncio.to_thread(verify)
+
+    return api

@@ -1,0 +1,158 @@
+"""`ansvar emit`: send the events of a file through Kafka, as a service with the SDK would."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from msgspec import Struct
+
+from ansvar.cli.lines import numbered_lines, opened, progress
+from ansvar.cli.options import DEFAULT_BUNDLE, DEFAULT_DATA_DIR, Bundle, DataDir, console, log_to
+from ansvar.directory import DataDirectory
+
+if TYPE_CHECKING:
+    from ansvar.emitter.batching import Delivery
+    from ansvar.emitter.emitter import Emitter
+    from ansvar.emitter.kafka import KafkaSettings
+
+
+class Totals(Struct):
+    """What became of the lines so far."""
+
+    emitted: int = 0
+    refused: int = 0
+    failed: int = 0
+    records: set[tuple[int, int]] = set()
+
+    def refuse(self, text: str) -> None:
+        """Count a bad line and say why."""
+        self.refused += 1
+        sys.stderr.write(text + "\n")
+
+    def delivered(self, future: asyncio.Future[Delivery]) -> None:
+        """Count a delivery, or a failed one."""
+        if future.cancelled() or future.exception() is not None:
+            self.failed += 1
+            return
+        self.emitted += 1
+        self.records.add((future.result().partition, future.result().offset))
+
+
+def emit(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="A file of JSON Lines, or - for standard input.")
+    ],
+    strict: Annotated[bool, typer.Option("--strict", help="Send nothing if any line is bad.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    bundle: Bundle = DEFAULT_BUNDLE,
+) -> None:
+    """Emit JSON Lines events to Kafka and print one line of totals.
+
+    Bad lines are reported by number on standard error and the rest is sent; the exit code is then 2. Without
+    ANSVAR_KAFKA and without a running stack, the embedded broker is started for the length of the command;
+    the next `ansvar up` or `ansvar worker` processes what was sent.
+
+    Example: ansvar emit events.jsonl
+    """
+    directory = DataDirectory(data_dir)
+    totals = Totals()
+    with opened(file) as source, progress(source, "emitting") as advance:
+        lines: Iterable[tuple[int, bytes]] = numbered_lines(source, advance)
+        if strict:
+            lines = list(lines)
+            _check(lines, totals)
+            if totals.refused:
+                sys.stderr.write(f"nothing was sent: {totals.refused} lines are bad\n")
+                raise typer.Exit(2)
+        log_to(directory)
+        asyncio.run(_send(lines, directory, bundle, totals))
+    console().print(
+        f"emitted {totals.emitted} events in {len(totals.records)} records; {totals.refused} lines refused"
+    )
+    if totals.failed:
+        sys.stderr.write(
+            f"{totals.failed} events were not confirmed; emit them again with the same event_id\n"
+        )
+    if totals.refused or totals.failed:
+        raise typer.Exit(2)
+
+
+def _check(lines: Iterable[tuple[int, bytes]], totals: Totals) -> None:
+    """Find every bad line before anything is sent."""
+    from ansvar.events.boundary import parse_event
+    from ansvar.events.errors import InvalidEvent
+    from ansvar.events.identifiers import normalise_event
+
+    for number, line in lines:
+        try:
+            normalise_event(parse_event(line, line=number))
+        except InvalidEvent as fault:
+            totals.refuse(str(fault.placed(line=number)))
+
+
+async def _send(
+    lines: Iterable[tuple[int, bytes]], directory: DataDirectory, bundle: Path, totals: Totals
+) -> None:
+    from ansvar.emitter.emitter import Emitter
+    from ansvar.initiation import LOCAL_PRODUCER
+    from ansvar.vault.keyring import kit_path
+
+    async with (
+        _kafka(directory, bundle) as kafka,
+        Emitter(kit_path(directory.keys, LOCAL_PRODUCER), kafka) as emitter,
+    ):
+        await _enqueue(lines, emitter, totals)
+        await emitter.flush()
+
+
+async def _enqueue(lines: Iterable[tuple[int, bytes]], emitter: Emitter, totals: Totals) -> None:
+    from ansvar.events.boundary import parse_event
+    from ansvar.events.errors import InvalidEvent
+
+    for number, line in lines:
+        try:
+            future = await emitter.enqueue(parse_event(line, line=number))
+        except InvalidEvent as fault:
+            totals.refuse(str(fault.placed(line=number)))
+        else:
+            future.add_done_callback(totals.delivered)
+
+
+@asynccontextmanager
+async def _kafka(directory: DataDirectory, bundle: Path) -> AsyncIterator[KafkaSettings]:
+    """Kafka, with the topics and this machine's producer kit in place: the running stack's, or our own."""
+    from ansvar.embedded.stack import broker, founded, owned, running_stack
+    from ansvar.emitter.kafka import KafkaSettings
+    from ansvar.enforcement.topics import ensure_topics
+    from ansvar.settings import settings
+
+    note = running_stack(directory)
+    if note is not None:
+        yield KafkaSettings(bootstrap=note.kafka)
+        return
+    chosen = settings()
+    async with (
+        owned(directory),
+        broker(directory, console(stderr=True).print) as kafka,
+    ):
+        async with founded(directory, chosen, bundle) as (_, deployment):
+            await ensure_topics(
+                kafka,
+                partitions=deployment.chains,
+                events=deployment.topic,
+                alerts=chosen.alerts_topic,
+                deadletter=chosen.deadletter_topic,
+                verdicts=chosen.verdicts_topic,
+            )
+        yield kafka
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("emit")(emit)

@@ -1,0 +1,54 @@
+"""`ansvar init`: keys, tables, deployment record and topics, without starting the worker."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import typer
+
+from ansvar.cli.options import DEFAULT_BUNDLE, DEFAULT_DATA_DIR, Bundle, DataDir, console, log_to
+from ansvar.directory import DataDirectory
+
+
+def init(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE) -> None:
+    """Found a deployment: keys, tables, first policy bundle, deployment record and Kafka topics.
+
+    Repeating it keeps what is there. The embedded commands (demo, up, emit, ingest) do it by themselves.
+
+    Example: ANSVAR_CHAINS=16 ansvar init --data-dir /srv/ansvar --bundle ./policy
+    """
+    from ansvar.embedded.stack import broker, founded, owned
+    from ansvar.enforcement.topics import ensure_topics
+    from ansvar.settings import settings
+
+    directory = DataDirectory(data_dir)
+    chosen = settings()
+
+    async def found() -> None:
+        out = console(stderr=True)
+        async with (
+            owned(directory),
+            founded(directory, chosen, bundle) as (_, deployment),
+            broker(directory, out.print) as kafka,
+        ):
+            await ensure_topics(
+                kafka,
+                partitions=deployment.chains,
+                events=deployment.topic,
+                alerts=chosen.alerts_topic,
+                deadletter=chosen.deadletter_topic,
+                verdicts=chosen.verdicts_topic,
+            )
+            console().print(
+                f"deployment {UUID(bytes=deployment.id)}: {deployment.chains} chains, "
+                f"topic {deployment.topic}, bundle {deployment.bundle.hex()}"
+            )
+
+    log_to(directory)
+    asyncio.run(found())
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("init")(init)

@@ -1,0 +1,74 @@
+"""`ansvar up` and `ansvar worker`: run until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ansvar.cli.options import DEFAULT_BUNDLE, DEFAULT_DATA_DIR, Bundle, DataDir, console, log_to
+from ansvar.directory import DataDirectory
+
+
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API on 127.0.0.1.")] = 8080,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    bundle: Bundle = DEFAULT_BUNDLE,
+) -> None:
+    """Run the embedded stack (broker, worker, store, API) until Ctrl-C.
+
+    GET /healthz answers 200 when events are being processed. After a kill the next start goes on where the
+    ledger ends, and takes over a broker that was left.
+
+    Example: ansvar up --port 8080
+    """
+    _run(DataDirectory(data_dir), bundle, port)
+
+
+def worker(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE) -> None:
+    """Run the worker alone until Ctrl-C: consume, judge, record, alert.
+
+    With ANSVAR_KAFKA, ANSVAR_CLICKHOUSE and ANSVAR_VAULT set it uses those servers; what is not set runs
+    embedded.
+
+    Example: ANSVAR_KAFKA=kafka-1:9092,kafka-2:9092 ansvar worker
+    """
+    _run(DataDirectory(data_dir), bundle, None)
+
+
+def _run(directory: DataDirectory, bundle: Path, port: int | None) -> None:
+    from ansvar.embedded.stack import running
+    from ansvar.settings import settings
+
+    out = console(stderr=True)
+    chosen = settings()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        starting = asyncio.ensure_future(stop.wait())
+        async with running(directory, chosen, bundle=bundle, port=port, progress=out.print) as stack:
+            where = f"http://127.0.0.1:{port}, " if port is not None else ""
+            out.print(
+                f"Running: {where}Kafka {stack.kafka.bootstrap}, data in {directory.path}. Ctrl-C stops."
+            )
+            failed = asyncio.ensure_future(stack.failure.happened.wait())
+            await asyncio.wait((starting, failed), return_when=asyncio.FIRST_COMPLETED)
+            failed.cancel()
+            out.print("Stopping: the micro-batch in hand is finished first.")
+        if stack.failure.error is not None:
+            raise stack.failure.error
+
+    log_to(directory)
+    asyncio.run(serve())
+    out.print("Stopped.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command("up")(up)
+    app.command("worker")(worker)

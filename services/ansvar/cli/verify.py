@@ -1,0 +1,125 @@
+"""`ansvar verify`: recompute the ledger and say whether it is what was sealed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, console, print_rows
+from ansvar.directory import DataDirectory
+
+if TYPE_CHECKING:
+    from ansvar.verifier.report import Report
+
+
+def verify(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE.zip]", help="An evidence bundle (not available yet).")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole report as one JSON object.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Recompute every row. Always the case in this version.")
+    ] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Recompute every leaf and link from the raw rows, by SQL inside ClickHouse and independently in Python.
+
+    Prints chain, seq and kind of what does not hold, and exits with 1. While a stack runs on the data
+    directory, it is asked to do it.
+
+    Example: ansvar verify --json
+    """
+    del full
+    if bundle is not None:
+        raise typer.BadParameter(
+            "evidence bundles are not available in this version; verify the ledger itself: ansvar verify"
+        )
+    from ansvar.verifier.report import fault_lines, to_json
+
+    report = _report(DataDirectory(data_dir))
+    if as_json:
+        sys.stdout.write(json.dumps(to_json(report), indent=2) + "\n")
+    else:
+        rows = [(c.chain, c.rows, c.root, c.kind or "intact") for c in report.chains]
+        print_rows(("chain", "rows", "root", "state"), rows, format_)
+    for line in fault_lines(report):
+        sys.stderr.write(line + "\n")
+    if not report.intact:
+        raise typer.Exit(1)
+
+
+def _report(directory: DataDirectory) -> Report:
+    from ansvar.embedded.errors import EmbeddedError
+    from ansvar.embedded.stack import running_stack
+    from ansvar.enforcement.wiring import open_store, open_vault
+    from ansvar.settings import settings
+    from ansvar.verifier.whole import rows_total, verify_everything
+
+    chosen = settings()
+    note = running_stack(directory)
+    if note is not None:
+        if note.port is None:
+            raise EmbeddedError(
+                f"a worker without API (process {note.pid}) has {directory.path}; stop it first, or run "
+                "ansvar up instead of ansvar worker"
+            )
+        return _asked(note.port, note.token)
+    if chosen.clickhouse is None and not (directory.clickhouse / "metadata").exists():
+        raise EmbeddedError(f"there is no ledger in {directory.path}; run ansvar demo or ansvar up first")
+    store = open_store(directory, chosen)
+    vault = open_vault(directory, chosen)
+    try:
+        with Progress(
+            TextColumn("verifying"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        ) as bar:
+            task = bar.add_task("", total=rows_total(store))
+            seen: dict[int, int] = {}
+
+            def advance(chain: int, rows: int) -> None:
+                seen[chain] = rows
+                bar.update(task, completed=sum(seen.values()))
+
+            return verify_everything(store, vault, advance)
+    finally:
+        vault.close()
+        store.close()
+
+
+def _asked(port: int, token: str) -> Report:
+    """Let the running stack verify; it alone has the store open."""
+    import http.client
+
+    from ansvar.embedded.errors import EmbeddedError
+    from ansvar.verifier.report import from_json
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3600)
+    try:
+        connection.request("GET", "/v1/verify", headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        body: dict[str, Any] = json.loads(answer.read())
+    except (OSError, ValueError) as error:
+        raise EmbeddedError(f"the running stack on port {port} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise EmbeddedError(f"the running stack answered {answer.status}: {body.get('detail', body)}")
+    return from_json(body)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("verify")(verify)

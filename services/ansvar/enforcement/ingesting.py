@@ -1,0 +1,170 @@
+"""The pipeline without Kafka: the lines of a file judged, sealed and stored, on chains of their own.
+
+Each line is a record: its offset is its line number less one, its stream the file's SHA-256. The partition of
+an event, its verdict and its row are as through Kafka. Reading the same file again goes on where its chains
+end, so an ingest that was cut off is finished by repeating it, and a finished one changes nothing. There is
+no broker to carry effects: no alerts and no dead letters; a bad line becomes a `refused` row and is told to
+the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct
+
+from ansvar.deployment import Deployment
+from ansvar.enforcement.appending import Append, check_covered
+from ansvar.enforcement.errors import EnforcementError
+from ansvar.enforcement.founding import genesis
+from ansvar.enforcement.judging import Judged, Rules, Sheet, judge_event
+from ansvar.enforcement.memory import ChainMemory
+from ansvar.enforcement.opening import Record
+from ansvar.enforcement.people import People, named_in
+from ansvar.enforcement.recovering import remember
+from ansvar.events.boundary import parse_event
+from ansvar.events.errors import InvalidEvent
+from ansvar.events.identifiers import normalise_event
+from ansvar.events.model import Event
+from ansvar.events.partition import partition_of
+from ansvar.ledger.position import MAX_PARTITIONS, chain_number, file_stream_id
+from ansvar.store.ledger import LedgerStore
+
+BATCH_LINES: Final = 2_000
+_TRIES: Final = 5  # appends that were reported but are not there; more than that is no hiccup
+Line = tuple[int, bytes]  # 1-based number and text
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """Everything an ingest works with."""
+
+    deployment: Deployment
+    ledger: LedgerStore
+    people: People
+    rules: Rules
+    partition_key: bytes
+
+
+class Totals(Struct):
+    """What became of the lines: rows written now, lines refused, lines that were in the ledger before."""
+
+    rows: int = 0
+    refused: int = 0
+    known: int = 0
+
+
+class Ingest:
+    """One file on its way into the ledger. `refused` is called with the text for each bad line."""
+
+    def __init__(self, parts: Parts, sha256: bytes, now: int, refused: Callable[[str], None]) -> None:
+        self._parts = parts
+        self._stream = file_stream_id(sha256)
+        self._now = now
+        self._refused = refused
+        self._number = _ingest_number(parts.ledger, self._stream)
+        self._memories: dict[int, ChainMemory] = {}
+        self.totals = Totals()
+
+    def take(self, lines: Iterable[Line]) -> None:
+        """Judge and store lines, in order; all at once in memory are BATCH_LINES of them.
+
+        Raises StoreError or VaultError when a store fails; repeating the whole ingest then goes on.
+        """
+        waiting = iter(lines)
+        while batch := list(islice(waiting, BATCH_LINES)):
+            self._batch(batch)
+
+    def _batch(self, lines: list[Line]) -> None:
+        parsed = [(number, text, self._parsed(number, text)) for number, text in lines]
+        persons = self._parts.people.resolve(
+            (self._chain(event), identifier)
+            for _, _, event in parsed
+            if not isinstance(event, InvalidEvent)
+            for identifier in named_in(event)
+        )
+        made: dict[int, list[Judged]] = {}
+        for number, text, event in parsed:
+            chain = chain_number(0, self._number) if isinstance(event, InvalidEvent) else self._chain(event)
+            memory = self._memory(chain)
+            if number - 1 <= memory.offset:
+                self.totals.known += 1
+                continue
+            record = Record(chain % MAX_PARTITIONS, number - 1, self._now, text)
+            sheet = Sheet(memory, record, None, 0)
+            if isinstance(event, InvalidEvent):
+                self.totals.refused += 1
+                self._refused(str(event))
+                sheet.refuse(event.reason, str(event))
+            else:
+                judge_event(
+                    sheet, event, memory, persons, self._parts.rules, self._parts.rules.bundle(memory.policy)
+                )
+            made.setdefault(chain, []).extend(sheet.made)
+        for rows in made.values():
+            self._keep(rows)
+            self.totals.rows += len(rows)
+
+    def _parsed(self, number: int, text: bytes) -> Event | InvalidEvent:
+        try:
+            event = normalise_event(parse_event(text, line=number))
+        except InvalidEvent as fault:
+            return fault.placed(line=number)
+        if event.event_id is None:
+            wanted = "an event_id, so that a repeated ingest is recognised"
+            return InvalidEvent("nothing", wanted, field="event_id", line=number)
+        if event.aliases:
+            wanted = "one identifier; aliases are not handled by this version"
+            return InvalidEvent("aliases", wanted, field="aliases", line=number)
+        return event
+
+    def _chain(self, event: Event) -> int:
+        partition = partition_of(self._parts.partition_key, event, self._parts.deployment.chains)
+        return chain_number(partition, self._number)
+
+    def _memory(self, chain: int) -> ChainMemory:
+        memory = self._memories.get(chain)
+        if memory is None:
+            ledger, deployment = self._parts.ledger, self._parts.deployment
+            head = ledger.head(chain)
+            first = genesis(deployment, chain, self._stream)
+            if head is None:
+                self._keep([first])
+            else:
+                check_covered(ledger, [first])
+            end = 1 if head is None else head.seq + 1
+            memory = self._memories[chain] = remember(ledger, chain, end, deployment.recent_events)
+        return memory
+
+    def _keep(self, rows: list[Judged]) -> None:
+        append = Append(self._parts.ledger, rows)
+        for _ in range(_TRIES):
+            if append.step():
+                return
+        raise EnforcementError(
+            f"chain {rows[0].row.chain}: ClickHouse reports appends that are not there; run: ansvar verify"
+        )
+
+
+def sha256_of(chunks: Iterable[bytes]) -> bytes:
+    """The SHA-256 of a file given in pieces."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.digest()
+
+
+def _ingest_number(ledger: LedgerStore, stream: bytes) -> int:
+    """The number under which this file was ingested before, or the next free one (from 1)."""
+    highest = 0
+    for chain in ledger.chains():
+        number = chain // MAX_PARTITIONS
+        if number == 0:
+            continue
+        row, _ = next(ledger.rows(chain, 0, 1))
+        if row.stream == stream:
+            return number
+        highest = max(highest, number)
+    return highest + 1

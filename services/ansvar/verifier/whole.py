@@ -1,0 +1,51 @@
+"""Verifying everything a data directory holds: chains, bundles, the record the chains were founded on."""
+
+from __future__ import annotations
+
+from ansvar.ledger.row import Row
+from ansvar.store.catalogue import Catalogue
+from ansvar.store.client import Store
+from ansvar.store.errors import StoreError
+from ansvar.store.ledger import LedgerStore
+from ansvar.store.verify import ChainReport, ProgressOfChains, verify_bundles, verify_store
+from ansvar.vault.vault import Vault
+from ansvar.verifier.report import ChainResult, Report
+
+
+def verify_everything(store: Store, vault: Vault, progress: ProgressOfChains | None = None) -> Report:
+    """Recompute all chains and check what stands beside them. Raises StoreError or VaultError on failure."""
+    chains = verify_store(store, vault.effects_through(), progress)
+    beside: list[str] = []
+    try:
+        verify_bundles(store)
+    except StoreError as error:
+        beside.append(str(error))
+    beside += _founded_otherwise(store, chains)
+    return Report(tuple(map(_result, chains)), tuple(beside))
+
+
+def _result(report: ChainReport) -> ChainResult:
+    fault = report.fault
+    root = report.root.hex()
+    if fault is None:
+        return ChainResult(report.chain, report.rows, root)
+    return ChainResult(report.chain, report.rows, root, fault.kind, fault.seq, fault.message)
+
+
+def _founded_otherwise(store: Store, chains: list[ChainReport]) -> list[str]:
+    """Chains whose genesis does not hold the deployment record that the store has now."""
+    record = Catalogue(store).deployment()
+    ledger = LedgerStore(store)
+    found = []
+    for report in chains:
+        if report.rows == 0:
+            continue
+        first: Row = next(iter(ledger.rows(report.chain, 0, 1)))[0]
+        if record is None or first.extra.encode() != record:
+            found.append(f"chain {report.chain}, seq 0: wrong-origin: not founded on the deployment record")
+    return found
+
+
+def rows_total(store: Store) -> int:
+    """How many rows there are to verify."""
+    return int(store.query("SELECT count() FROM {database}.ledger")[0][0])
