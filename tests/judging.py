@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ansvar.events.boundary import event_from_object
 from ansvar.events.model import Event
-from ansvar.policy.bundle import Bundle, Period, Recipient
+from ansvar.policy.bundle import Bundle, Instrument, Period, ScopeEvidence
 from ansvar.policy.calendar import STOCKHOLM, day_start
 from ansvar.policy.evaluation import Evaluator
 from ansvar.policy.rules import RULE
@@ -107,16 +107,24 @@ def registering(recipient: str, **changes: Any) -> Bundle:
     return changed(recipients={**known, recipient: replace(known[recipient], **changes)})
 
 
-def registered(recipient: str) -> Recipient:
-    """A recipient of the sample bundle."""
-    return sample_bundle().recipients[recipient]
-
-
 def days(start: str | None = None, end: str | None = None) -> Period:
     """A period of Stockholm days; `end` is the first day outside."""
     return Period(
         None if start is None else day_start(date.fromisoformat(start)),
         None if end is None else day_start(date.fromisoformat(end)),
+    )
+
+
+def instrument(tool: Any, reference: str = "T-1", **changes: Any) -> Instrument:
+    """An instrument with assessment, from 2024."""
+    base = Instrument(tool, reference, "2021/914" if tool == "scc" else None, days("2024-01-01"), "TIA-1")
+    return replace(base, **changes)
+
+
+def abroad(country: str = "IN", *instruments: Instrument, scope: tuple[ScopeEvidence, ...] = ()) -> Bundle:
+    """The sample bundle with `mailing-house` moved to another country."""
+    return registering(
+        "mailing-house", established=country, storage=(country,), instruments=instruments, scope=scope
     )
 
 

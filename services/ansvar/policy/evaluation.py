@@ -42,26 +42,25 @@ class Evaluator:
         subject = event.subject
         key = None if subject is None else (subject.type, subject.value)
         state = _NOTHING if key is None else self._subjects.get(key, _NOTHING)
+        own_request = False
+        request = contract = None
+        if isinstance(event, DisclosureEvent):
+            own_request = event.reference is not None and state.requested(
+                "portability", event.reference.encode(), event.occurred_at
+            )
+        elif isinstance(event, RightsEvent):
+            request = event.request_id.encode()
+        elif isinstance(event, ContractEvent):
+            contract = event.contract_id.encode()
         verdict = decide(
             event,
             state,
             self._bundle,
             self._engine,
             recorded_at=self._as_of or event.occurred_at,
-            own_request=_answers_own_request(event, state),
+            own_request=own_request,
         )
-        request = event.request_id.encode() if isinstance(event, RightsEvent) else None
-        contract = event.contract_id.encode() if isinstance(event, ContractEvent) else None
         fact = fact_of(event, verdict, request, contract)
         if fact is not None and key is not None:
             observe(self._subjects.setdefault(key, SubjectState()), fact)
         return verdict
-
-
-def _answers_own_request(event: Event, state: SubjectState) -> bool:
-    """Whether a disclosure answers the subject's own request for portability (clause 9.4)."""
-    return (
-        isinstance(event, DisclosureEvent)
-        and event.reference is not None
-        and state.requested("portability", event.reference.encode(), event.occurred_at)
-    )

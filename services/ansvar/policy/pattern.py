@@ -53,6 +53,8 @@ class Pattern(Struct, frozen=True):
     interests: frozenset[str]  # purposes that may rest on legitimate interest
     recipient: Recipient | None  # as registered
     via: Recipient | None
+    processors: tuple[Recipient, ...]  # among recipient and via, each once
+    recipient_stated: str | None
     via_stated: str | None
     type_stated: RecipientType | None
     recipient_type: RecipientType | None  # by the bundle, else as stated
@@ -104,6 +106,10 @@ def resolve(event: Event, bundle: Bundle) -> Pattern:
         interests=interest.purposes if interest is not None else frozenset(),
         recipient=recipient,
         via=via,
+        processors=tuple(
+            {r.id: r for r in (recipient, via) if r is not None and r.role == "processor"}.values()
+        ),
+        recipient_stated=handover.recipient if handover else None,
         via_stated=handover.via if handover else None,
         type_stated=stated_type,
         recipient_type=recipient.type if recipient is not None else stated_type,

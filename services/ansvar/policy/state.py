@@ -117,7 +117,7 @@ class SubjectState(Struct):
 
     contracts: dict[bytes, list[ContractStep]] = {}
     requests: dict[Right, dict[bytes, list[RequestStep]]] = {}
-    collected: dict[str, dict[str, list[Collection]]] = {}  # category -> purpose -> collects
+    collected: dict[str, dict[str, list[Collection]]] = {}  # purpose -> category -> collects
     erasures: list[datetime] = []  # when an erasure was fulfilled (9.3, Art. 17)
 
     def contracts_at(self, at: datetime) -> Contracts:
@@ -144,34 +144,30 @@ class SubjectState(Struct):
 
         A fulfilled erasure clears what was collected up to and including its own instant.
         """
-        by_purpose = self.collected.get(category)
-        if by_purpose is None:
-            return []
         cleared = self.last_erasure(at)
-        if cleared is None:
-            return [purpose for purpose, collects in by_purpose.items() if collects[0].at <= at]
         return [
             purpose
-            for purpose, collects in by_purpose.items()
-            if (first := bisect_right(collects, cleared, key=_at)) < len(collects)
-            and collects[first].at <= at
+            for purpose, by_category in self.collected.items()
+            if category in by_category and _any_within(by_category[category], cleared, at)
         ]
 
     def unserved(self, categories: tuple[str, ...], origins: frozenset[str], at: datetime) -> list[str]:
         """Of some categories those that are known to have been collected, but for none of `origins` (3.2)."""
-        found = []
-        for category in categories:
-            by_purpose = self.collected.get(category)
-            if by_purpose is None:
-                continue
-            for purpose, collects in by_purpose.items():
-                if purpose in origins and collects[0].at <= at and not self.erasures:
-                    break  # the usual case, without asking which purposes there are
-            else:
-                known = self.collected_for(category, at)
-                if known and origins.isdisjoint(known):
-                    found.append(category)
-        return found
+        if not self.erasures:
+            # The usual case: all were collected for one purpose that serves this one.
+            for purpose, by_category in self.collected.items():
+                if purpose in origins:
+                    for category in categories:
+                        collects = by_category.get(category)
+                        if collects is None or collects[0].at > at:
+                            break
+                    else:
+                        return []
+        return [
+            category
+            for category in categories
+            if (known := self.collected_for(category, at)) and origins.isdisjoint(known)
+        ]
 
     def last_erasure(self, at: datetime) -> datetime | None:
         """When the latest erasure by an instant was fulfilled, or None."""
@@ -205,6 +201,12 @@ class SubjectState(Struct):
 
 
 _RUNNING = datetime.max.replace(tzinfo=UTC)  # stands for "has not ended"; compared by identity only
+
+
+def _any_within(collects: list[Collection], cleared: datetime | None, at: datetime) -> bool:
+    """Whether one of the collects lies in `cleared < t <= at`."""
+    first = 0 if cleared is None else bisect_right(collects, cleared, key=_at)
+    return first < len(collects) and collects[first].at <= at
 
 
 def _end_before(steps: list[ContractStep], at: datetime) -> datetime | None:
@@ -293,10 +295,12 @@ def observe(state: SubjectState, fact: Fact) -> None:
 def _observe_collect(state: SubjectState, fact: Fact) -> None:
     if fact.operation != "collect" or fact.purpose is None or fact.denied:
         return
+    if not fact.data_categories:
+        return
     collection = Collection(fact.occurred_at, fact.source)
+    by_category = state.collected.setdefault(fact.purpose, {})
     for category in fact.data_categories:
-        collects = state.collected.setdefault(category, {}).setdefault(fact.purpose, [])
-        insort(collects, collection, key=_at)
+        insort(by_category.setdefault(category, []), collection, key=_at)
 
 
 def _observe_request(state: SubjectState, fact: Fact) -> None:

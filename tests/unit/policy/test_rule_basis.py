@@ -47,10 +47,14 @@ CASES = [
     fires("basis.missing", "transfer", transfer(legal_basis=None)),
     fires("basis.missing", "disclosure", disclose(legal_basis=None)),
     silent("basis.missing", "stated", process()),
-    silent("basis.missing", "a processor works on its customer's", process(legal_basis=None, role="processor")),
+    silent(
+        "basis.missing", "a processor works on its customer's", process(legal_basis=None, role="processor")
+    ),
     silent("basis.missing", "a contract event needs none", contract("started", NOW)),
-    *(fires("basis.not_in_policy", word, process(legal_basis=word))
-      for word in ("consent", "vital_interests", "public_task")),
+    *(
+        fires("basis.not_in_policy", word, process(legal_basis=word))
+        for word in ("consent", "vital_interests", "public_task")
+    ),
     silent("basis.not_in_policy", "a basis of the policy's", process()),
     silent("basis.not_in_policy", "no basis at all", process(legal_basis="because")),
     silent("basis.not_in_policy", "none stated", process(legal_basis=None)),
@@ -60,9 +64,14 @@ CASES = [
     silent("basis.unknown", "a basis of the law's", process(legal_basis="consent")),
     silent("basis.unknown", "none stated", process(legal_basis=None)),
     silent("basis.unknown", "a processor", process(legal_basis="because", role="processor")),
-    *((silent if purpose in TABLE[basis] else fires)(
-        "basis.purpose_mismatch", f"{purpose} on {basis}", process("store", purpose=purpose, legal_basis=basis))
-      for basis, purpose in product(TABLE, PURPOSES)),
+    *(
+        (silent if purpose in TABLE[basis] else fires)(
+            "basis.purpose_mismatch",
+            f"{purpose} on {basis}",
+            process("store", purpose=purpose, legal_basis=basis),
+        )
+        for basis, purpose in product(TABLE, PURPOSES)
+    ),
     fires("basis.purpose_mismatch", "a transfer", transfer(purpose="marketing")),
     silent("basis.purpose_mismatch", "a processor", process(purpose="marketing", role="processor")),
     silent("basis.purpose_mismatch", "no purpose", process(purpose=None)),
@@ -71,11 +80,23 @@ CASES = [
     fires("basis.no_balancing_test", "before the first test", interest(when=just_before("2024-01-01"))),
     silent("basis.no_balancing_test", "from its first instant", interest(when="2024-01-01")),
     fires("basis.no_balancing_test", "the test has lapsed", interest(when="2026-05-01"), bundle=UNTIL_MAY),
-    silent("basis.no_balancing_test", "its last instant", interest(when=just_before("2026-05-01")), bundle=UNTIL_MAY),
-    fires("basis.no_balancing_test", "tests of other purposes do not count", interest(purpose="security"),
-          bundle=UNTIL_MAY),
-    fires("basis.no_balancing_test", "a transfer", transfer(
-        purpose="marketing", legal_basis="legitimate_interest", when="2023-06-01")),
+    silent(
+        "basis.no_balancing_test",
+        "its last instant",
+        interest(when=just_before("2026-05-01")),
+        bundle=UNTIL_MAY,
+    ),
+    fires(
+        "basis.no_balancing_test",
+        "tests of other purposes do not count",
+        interest(purpose="security"),
+        bundle=UNTIL_MAY,
+    ),
+    fires(
+        "basis.no_balancing_test",
+        "a transfer",
+        transfer(purpose="marketing", legal_basis="legitimate_interest", when="2023-06-01"),
+    ),
     silent("basis.no_balancing_test", "mismatch says it all", interest(purpose="contract")),
     silent("basis.no_balancing_test", "another basis", process(when="2023-06-01")),
     silent("basis.no_balancing_test", "no purpose", interest(purpose=None, when="2023-06-01")),
@@ -89,33 +110,88 @@ CASES = [
     silent("basis.no_contract", "storing is a step before", on_contract("store")),
     silent("basis.no_contract", "active", on_contract(), STARTED),
     silent("basis.no_contract", "ended", on_contract(), STARTED, ENDED),
-    silent("basis.no_contract", "ended without started began some time", on_contract(when="2025-01-01"), ENDED),
+    silent(
+        "basis.no_contract", "ended without started began some time", on_contract(when="2025-01-01"), ENDED
+    ),
     silent("basis.no_contract", "another basis", process("use")),
     silent("basis.no_contract", "a processor", on_contract(role="processor")),
     fires("basis.contract_ended", "after the end", on_contract(), STARTED, ENDED),
-    fires("basis.contract_ended", "the end instant is outside", on_contract(when="2025-06-30 17:00"), STARTED, ENDED),
+    fires(
+        "basis.contract_ended",
+        "the end instant is outside",
+        on_contract(when="2025-06-30 17:00"),
+        STARTED,
+        ENDED,
+    ),
     fires("basis.contract_ended", "ended without started", on_contract(), ENDED),
-    fires("basis.contract_ended", "both of two", on_contract(), STARTED, ENDED,
-          contract("started", "2025-02-01", "C2"), contract("ended", "2025-08-01", "C2")),
-    fires("basis.contract_ended", "a transfer", transfer(purpose="contract", legal_basis="contract"), STARTED, ENDED),
-    fires("basis.contract_ended", "a restarted one that ended again", on_contract(), STARTED, ENDED,
-          contract("started", "2025-07-01"), contract("ended", "2025-08-01")),
-    fires("basis.contract_ended", "between end and restart", on_contract(when="2025-07-01"), STARTED, ENDED,
-          contract("started", "2025-08-01")),
+    fires(
+        "basis.contract_ended",
+        "both of two",
+        on_contract(),
+        STARTED,
+        ENDED,
+        contract("started", "2025-02-01", "C2"),
+        contract("ended", "2025-08-01", "C2"),
+    ),
+    fires(
+        "basis.contract_ended",
+        "a transfer",
+        transfer(purpose="contract", legal_basis="contract"),
+        STARTED,
+        ENDED,
+    ),
+    fires(
+        "basis.contract_ended",
+        "a restarted one that ended again",
+        on_contract(),
+        STARTED,
+        ENDED,
+        contract("started", "2025-07-01"),
+        contract("ended", "2025-08-01"),
+    ),
+    fires(
+        "basis.contract_ended",
+        "between end and restart",
+        on_contract(when="2025-07-01"),
+        STARTED,
+        ENDED,
+        contract("started", "2025-08-01"),
+    ),
     fires("basis.contract_ended", "the end arrived before the start", on_contract(), ENDED, STARTED),
-    silent("basis.contract_ended", "the last instant inside", on_contract(when=just_before("2025-06-30 17:00")),
-           STARTED, ENDED),
-    silent("basis.contract_ended", "one of two runs", on_contract(), STARTED, ENDED,
-           contract("started", "2025-02-01", "C2")),
-    silent("basis.contract_ended", "restarted", on_contract(), STARTED, ENDED, contract("started", "2025-07-01")),
-    silent("basis.contract_ended", "restarted, arriving in the wrong order", on_contract(),
-           contract("started", "2025-07-01"), ENDED, STARTED),
-    *(silent("basis.contract_ended", operation, on_contract(operation, source=None), STARTED, ENDED)
-      for operation in ("collect", "store", "erase")),
+    silent(
+        "basis.contract_ended",
+        "the last instant inside",
+        on_contract(when=just_before("2025-06-30 17:00")),
+        STARTED,
+        ENDED,
+    ),
+    silent(
+        "basis.contract_ended",
+        "one of two runs",
+        on_contract(),
+        STARTED,
+        ENDED,
+        contract("started", "2025-02-01", "C2"),
+    ),
+    silent(
+        "basis.contract_ended", "restarted", on_contract(), STARTED, ENDED, contract("started", "2025-07-01")
+    ),
+    silent(
+        "basis.contract_ended",
+        "restarted, arriving in the wrong order",
+        on_contract(),
+        contract("started", "2025-07-01"),
+        ENDED,
+        STARTED,
+    ),
+    *(
+        silent("basis.contract_ended", operation, on_contract(operation, source=None), STARTED, ENDED)
+        for operation in ("collect", "store", "erase")
+    ),
     silent("basis.contract_ended", "nothing known", on_contract()),
     silent("basis.contract_ended", "another basis", process("use"), STARTED, ENDED),
     silent("basis.contract_ended", "a processor", on_contract(role="processor"), STARTED, ENDED),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -22,47 +22,106 @@ GROUNDS = {"compelling_grounds": "G-2026-1"}
 CASES = [
     fires("objection.in_force", "to the purpose", interest(), objection(SAID_NO, "evaluation")),
     fires("objection.in_force", "without scope", interest(), objection(SAID_NO)),
-    fires("objection.in_force", "with a scope that means nothing here", interest(), objection(SAID_NO, "spam")),
-    fires("objection.in_force", "every purpose on legitimate interest", interest(purpose="security"),
-          objection(SAID_NO)),
+    fires(
+        "objection.in_force", "with a scope that means nothing here", interest(), objection(SAID_NO, "spam")
+    ),
+    fires(
+        "objection.in_force",
+        "every purpose on legitimate interest",
+        interest(purpose="security"),
+        objection(SAID_NO),
+    ),
     fires("objection.in_force", "from its own instant", interest(when=SAID_NO), objection(SAID_NO)),
-    fires("objection.in_force", "before the refusal", interest(when=just_before("2026-02-01")), objection(SAID_NO),
-          objection("2026-02-01", phase="refused")),
-    fires("objection.in_force", "refused, and objected again", interest(), objection(SAID_NO),
-          objection("2026-02-01", phase="refused"), objection("2026-02-10", request="R2")),
-    fires("objection.in_force", "a transfer", transfer(
-        purpose="evaluation", legal_basis="legitimate_interest"), objection(SAID_NO)),
-    fires("objection.in_force", "a disclosure", disclose(
-        purpose="security", legal_basis="legitimate_interest"), objection(SAID_NO)),
+    fires(
+        "objection.in_force",
+        "before the refusal",
+        interest(when=just_before("2026-02-01")),
+        objection(SAID_NO),
+        objection("2026-02-01", phase="refused"),
+    ),
+    fires(
+        "objection.in_force",
+        "refused, and objected again",
+        interest(),
+        objection(SAID_NO),
+        objection("2026-02-01", phase="refused"),
+        objection("2026-02-10", request="R2"),
+    ),
+    fires(
+        "objection.in_force",
+        "a transfer",
+        transfer(purpose="evaluation", legal_basis="legitimate_interest"),
+        objection(SAID_NO),
+    ),
+    fires(
+        "objection.in_force",
+        "a disclosure",
+        disclose(purpose="security", legal_basis="legitimate_interest"),
+        objection(SAID_NO),
+    ),
     silent("objection.in_force", "none", interest()),
     silent("objection.in_force", "before it", interest(when=just_before(SAID_NO)), objection(SAID_NO)),
     silent("objection.in_force", "to another purpose", interest(), objection(SAID_NO, "security")),
     silent("objection.in_force", "to direct marketing", interest(), objection(SAID_NO, "direct_marketing")),
     silent("objection.in_force", "to marketing", interest(), objection(SAID_NO, "marketing")),
-    silent("objection.in_force", "marketing has its own rule", interest(purpose="marketing"), objection(SAID_NO)),
-    silent("objection.in_force", "refused", interest(when="2026-02-01"), objection(SAID_NO),
-           objection("2026-02-01", phase="refused")),
-    silent("objection.in_force", "withdrawn", interest(), objection(SAID_NO),
-           objection("2026-02-01", phase="withdrawn")),
-    silent("objection.in_force", "withdrawn, arriving in the wrong order", interest(),
-           objection("2026-02-01", phase="withdrawn"), objection(SAID_NO)),
+    silent(
+        "objection.in_force", "marketing has its own rule", interest(purpose="marketing"), objection(SAID_NO)
+    ),
+    silent(
+        "objection.in_force",
+        "refused",
+        interest(when="2026-02-01"),
+        objection(SAID_NO),
+        objection("2026-02-01", phase="refused"),
+    ),
+    silent(
+        "objection.in_force",
+        "withdrawn",
+        interest(),
+        objection(SAID_NO),
+        objection("2026-02-01", phase="withdrawn"),
+    ),
+    silent(
+        "objection.in_force",
+        "withdrawn, arriving in the wrong order",
+        interest(),
+        objection("2026-02-01", phase="withdrawn"),
+        objection(SAID_NO),
+    ),
     silent("objection.in_force", "another basis", process(), objection(SAID_NO)),
     silent("objection.in_force", "compelling grounds", interest(**GROUNDS), objection(SAID_NO)),
     silent("objection.in_force", "no purpose", interest(purpose=None), objection(SAID_NO)),
     silent("objection.in_force", "a processor", interest(role="processor"), objection(SAID_NO)),
-    silent("objection.in_force", "a purpose that never rests on it", interest(purpose="contract"),
-           objection(SAID_NO)),
-    *(silent("objection.in_force", operation, interest(operation), objection(SAID_NO))
-      for operation in ("erase", "rectify", "restrict")),
-    fires("objection.overridden", "compelling grounds", interest(**GROUNDS), objection(SAID_NO, "evaluation")),
+    silent(
+        "objection.in_force",
+        "a purpose that never rests on it",
+        interest(purpose="contract"),
+        objection(SAID_NO),
+    ),
+    *(
+        silent("objection.in_force", operation, interest(operation), objection(SAID_NO))
+        for operation in ("erase", "rectify", "restrict")
+    ),
+    fires(
+        "objection.overridden", "compelling grounds", interest(**GROUNDS), objection(SAID_NO, "evaluation")
+    ),
     silent("objection.overridden", "no objection", interest(**GROUNDS)),
     silent("objection.overridden", "no grounds", interest(), objection(SAID_NO)),
-    silent("objection.overridden", "marketing has its own rule", interest(purpose="marketing", **GROUNDS),
-           objection(SAID_NO)),
-    silent("objection.overridden", "refused before", interest(**GROUNDS), objection(SAID_NO),
-           objection("2026-02-01", phase="refused")),
+    silent(
+        "objection.overridden",
+        "marketing has its own rule",
+        interest(purpose="marketing", **GROUNDS),
+        objection(SAID_NO),
+    ),
+    silent(
+        "objection.overridden",
+        "refused before",
+        interest(**GROUNDS),
+        objection(SAID_NO),
+        objection("2026-02-01", phase="refused"),
+    ),
     silent("objection.overridden", "erase", interest("erase", **GROUNDS), objection(SAID_NO)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ansvar.events.model import DisclosureEvent, TransferEvent
-from ansvar.policy.bundle import Bundle, Instrument, Recipient
+from ansvar.policy.bundle import Bundle, Instrument, Recipient, SccSet
 from ansvar.policy.case import Adequacy, Case, Destination
 
 TOOLS = frozenset({"scc", "bcr", "code_of_conduct", "certification"})
@@ -58,7 +58,8 @@ def _examine(
         instrument = _best([i for i in meant if _carried(i, bundle, at)])
         if instrument is not None:
             return _protected(country, holder, instrument)
-        repealed = next((text for i in meant if (text := _repealed(i, bundle, at)) is not None), None)
+        sets = [(i, bundle.scc_sets[i.set]) for i in meant if i.set is not None]
+        repealed = next((clauses.citation for i, clauses in sets if _repealed(i, clauses, at)), None)
         return Destination(country, holder, stated, repealed=repealed)
     if stated == "adequacy" or stated == "none":
         adequacy = _adequacy(bundle, country, holder, at)
@@ -95,21 +96,17 @@ def _carried(instrument: Instrument, bundle: Bundle, at: datetime) -> bool:
     if instrument.set is None:
         return True
     clauses = bundle.scc_sets[instrument.set]
-    return clauses.period.holds(at) and _repealed(instrument, bundle, at) is None
+    return clauses.period.holds(at) and not _repealed(instrument, clauses, at)
 
 
-def _repealed(instrument: Instrument, bundle: Bundle, at: datetime) -> str | None:
-    """The citation of the repealed clauses that no longer carry an instrument, or None.
+def _repealed(instrument: Instrument, clauses: SccSet, at: datetime) -> bool:
+    """Whether a repeal has taken the clauses from under an instrument.
 
     Contracts made before a repeal stay valid until the set's own end; those made later never were.
     """
-    if instrument.set is None:
-        return None
-    clauses = bundle.scc_sets[instrument.set]
     ended = clauses.period.end is not None and clauses.period.end <= at
     made = instrument.period.start
-    too_late = clauses.repealed is not None and made is not None and made >= clauses.repealed
-    return clauses.citation if ended or too_late else None
+    return ended or (clauses.repealed is not None and made is not None and made >= clauses.repealed)
 
 
 def _best(instruments: list[Instrument]) -> Instrument | None:
