@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-Reason = Literal["invalid-event", "unknown-schema", "malformed", "over-limit"]
+Reason = Literal["invalid_event", "unknown_schema", "malformed", "over_limit"]
 
 
 class EventError(Exception):
@@ -27,7 +27,7 @@ class InvalidEvent(EventError):
     whole event is meant; `line` is the 1-based line of a file, `index` the 0-based place in a batch.
     """
 
-    reason: ClassVar[Reason] = "invalid-event"
+    reason: ClassVar[Reason] = "invalid_event"
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class UndecodableRecord(EventError):
 class UnknownSchema(UndecodableRecord):
     """A schema fingerprint that this version does not ship."""
 
-    reason: ClassVar[Reason] = "unknown-schema"
+    reason: ClassVar[Reason] = "unknown_schema"
 
     def __init__(self, fingerprint: bytes) -> None:
         super().__init__(
@@ -89,4 +89,4 @@ class UnknownSchema(UndecodableRecord):
 class OverLimit(EventError):
     """More events in a batch, or more bytes in an event, than the format allows."""
 
-    reason: ClassVar[Reason] = "over-limit"
+    reason: ClassVar[Reason] = "over_limit"

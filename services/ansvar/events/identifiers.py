@@ -60,36 +60,35 @@ def normalise_event(event: Event) -> Event:
 
     An alias that is the subject itself, or another alias, in a second spelling is left out.
     """
-    year = _year(event)
-    changes: dict[str, object] = {}
     subject = event.subject
-    if subject is not None:
-        subject = _named("subject", subject, year)
-        if subject != event.subject:
-            changes["subject"] = subject
+    normal = None if subject is None else _named("subject", subject, event)
+    changes: dict[str, object] = {}
+    if normal != subject:
+        changes["subject"] = normal
     if event.aliases:
-        aliases = [_named(f"aliases[{i}]", alias, year) for i, alias in enumerate(event.aliases)]
-        distinct = tuple(alias for alias in dict.fromkeys(aliases) if alias != subject)
+        aliases = [_named(f"aliases[{i}]", alias, event) for i, alias in enumerate(event.aliases)]
+        distinct = tuple(alias for alias in dict.fromkeys(aliases) if alias != normal)
         if distinct != event.aliases:
             changes["aliases"] = distinct
     if isinstance(event.actor, Identifier):
-        actor = _named("actor", event.actor, year)
+        actor = _named("actor", event.actor, event)
         if actor != event.actor:
             changes["actor"] = actor
     return replace(event, **changes) if changes else event
+
+
+def _named(field: str, identifier: Identifier, event: Event) -> Identifier:
+    type_ = identifier.type
+    try:
+        return _normal(type_, identifier.value, _year(event) if type_ in _NUMBERS else 0)
+    except InvalidEvent as fault:
+        raise fault.placed(field=f"{field}.value") from None
 
 
 def _year(event: Event) -> int:
     """The calendar year in Stockholm, which at the turn of the year is an hour ahead of UTC."""
     at = event.occurred_at if event.occurred_at.tzinfo is UTC else event.occurred_at.astimezone(UTC)
     return (at + _IN_SWEDEN).year
-
-
-def _named(field: str, identifier: Identifier, year: int) -> Identifier:
-    try:
-        return normalise(identifier, year=year)
-    except InvalidEvent as fault:
-        raise fault.placed(field=f"{field}.value") from None
 
 
 @lru_cache(maxsize=_REMEMBERED)

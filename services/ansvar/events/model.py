@@ -77,7 +77,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
 Aware = Annotated[datetime, Meta(tz=True)]
 
 
-class Identifier(Struct, frozen=True, forbid_unknown_fields=True):
+class Identifier(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One name of one person: the register it belongs to and the value as written there."""
 
     type: IdentifierType
@@ -91,6 +91,7 @@ class _Common(
     forbid_unknown_fields=True,
     omit_defaults=True,
     tag_field="kind",
+    gc=False,  # events are trees of plain values: no cycle for the collector to look for
 ):
     """Fields that every kind of event has."""
 

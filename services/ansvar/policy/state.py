@@ -42,7 +42,7 @@ _HAPPENED: frozenset[Stage] = frozenset({"done", "fail_open"})
 _at = attrgetter("at")
 
 
-class Fact(Struct, frozen=True, kw_only=True):
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """What the fold reads of one event or ledger row. `request` and `contract` are keys, not the ids."""
 
     kind: Kind
@@ -64,14 +64,14 @@ class Fact(Struct, frozen=True, kw_only=True):
     phase: RightsPhase | ContractPhase | None = None
 
 
-class Collection(Struct, frozen=True, array_like=True):
+class Collection(Struct, frozen=True, array_like=True, gc=False):
     """One `collect` of a category for a purpose."""
 
     at: datetime
     source: Source | None
 
 
-class ContractStep(Struct, frozen=True, array_like=True):
+class ContractStep(Struct, frozen=True, array_like=True, gc=False):
     """A contract started or ended at an instant."""
 
     at: datetime
@@ -79,7 +79,7 @@ class ContractStep(Struct, frozen=True, array_like=True):
     customer_type: CustomerType | None
 
 
-class RequestStep(Struct, frozen=True, array_like=True):
+class RequestStep(Struct, frozen=True, array_like=True, gc=False):
     """One phase of a request (GDPR Art. 12 and 15 to 21)."""
 
     at: datetime

@@ -10,7 +10,7 @@ Severity = Literal["flag", "deny"]
 Outcome = Literal["permit", "flag", "deny"]
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, gc=False):
     """One rule that fired: its id, the clause it enforces, how grave, and the facts in a sentence."""
 
     rule: str
@@ -19,7 +19,7 @@ class Finding(Struct, frozen=True):
     message: str
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """The outcome and every finding, in the fixed order of the rules."""
 
     verdict: Outcome
