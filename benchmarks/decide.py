@@ -191,8 +191,8 @@ def measure_evaluate(count: int, subjects: int, repeat: int) -> None:
         assert lines == count, f"{lines} verdicts for {count} events"
         size = source.stat().st_size
     print(
-        f"evaluate {count / seconds:9,.0f} events/s  ({count // subjects} events a subject of {size // count} B; "
-        f"{count / (seconds - idle):,.0f} without the {idle:.2f} s in which the command starts)"
+        f"evaluate {count / seconds:9,.0f} events/s  ({count // subjects} events a subject, "
+        f"{size // count} B each; {count / (seconds - idle):,.0f} without its start of {idle:.2f} s)"
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
+from ansvar.events.intake import PUBLIC_BYTES
 from ansvar.ledger.position import MAX_PARTITIONS
 
 RECORD_VERSION = 1
@@ -17,6 +18,12 @@ RECORD_VERSION = 1
 
 class DeploymentError(Exception):
     """The deployment record is missing, damaged, or does not belong to these keys or this topic."""
+
+
+class _Version(Struct):
+    """What a record of whatever version begins to say."""
+
+    version: int
 
 
 class RegisteredProducer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +58,7 @@ class Deployment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder(Deployment)
+_version = msgspec.json.Decoder(_Version)
 
 
 def to_record(deployment: Deployment) -> bytes:
@@ -61,13 +69,24 @@ def to_record(deployment: Deployment) -> bytes:
 def from_record(record: bytes) -> Deployment:
     """Read a record. Raises DeploymentError on anything but a whole record of a known version."""
     try:
+        version = _version.decode(record).version
+        if version != RECORD_VERSION:
+            raise DeploymentError(
+                f"the deployment record has version {version}, this Ansvar knows {RECORD_VERSION}"
+            )
         deployment = _decoder.decode(record)
     except msgspec.MsgspecError as error:
         raise DeploymentError(f"the deployment record cannot be read: {error}") from error
-    if deployment.version != RECORD_VERSION:
-        raise DeploymentError(
-            f"the deployment record has version {deployment.version}, this Ansvar knows {RECORD_VERSION}"
-        )
-    if not 1 <= deployment.chains <= MAX_PARTITIONS or len(deployment.id) != 16:
-        raise DeploymentError("the deployment record states an impossible number of chains or id")
+    if not 1 <= deployment.chains <= MAX_PARTITIONS or not _sizes_fit(deployment):
+        raise DeploymentError("the deployment record states an impossible number of chains, id, hash or key")
     return deployment
+
+
+def _sizes_fit(deployment: Deployment) -> bool:
+    keys = [deployment.operator, *(producer.key for producer in deployment.producers)]
+    return (
+        len(deployment.id) == 16
+        and len(deployment.bundle) == 32
+        and len(deployment.intake) == PUBLIC_BYTES
+        and all(len(key) == 32 for key in keys)
+    )

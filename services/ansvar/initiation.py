@@ -6,6 +6,7 @@ first deployment record in the store wins and the loser finds that it does not f
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 from uuid import UUID
 
@@ -31,26 +32,32 @@ def initiate(keys: Path, store: Store, settings: Settings, bundle: Path, now: in
     """Found the deployment, or return the one that is there. `now` in ms since 1970.
 
     `bundle` is a bundle's directory, used only at the founding. Raises BundleError, KeyFileError, StoreError,
-    or DeploymentError when the store's deployment does not belong to these keys.
+    KitError, or DeploymentError when the store's deployment does not belong to these keys. Keys are made only
+    where nothing was founded: a store whose keys are lost gets none that look as if they were its own.
     """
-    keyring.create(keys)
-    ring = keyring.read(keys)
     migrate(store, now)
     catalogue = Catalogue(store)
     record = catalogue.deployment()
     if record is None:
         content = canonical(bundle)
         bundle_from_bytes(content)  # a broken bundle stops here, with file, line and field
-        sha256 = catalogue.put_bundle(content)
-        kit = _local_kit(keys, ring, settings)
-        founded = _record(kit, ring, settings, sha256, now)
-        catalogue.put_deployment(founded.id, to_record(founded))
-        record = catalogue.deployment()
+        keyring.create(keys)
+        record = _found(catalogue, keys, settings, content, now)
+    deployment = from_record(record)
+    check_keys(deployment, keyring.read(keys))
+    return deployment
+
+
+def _found(catalogue: Catalogue, keys: Path, settings: Settings, bundle: bytes, now: int) -> bytes:
+    """Write the deployment record, or find that another was first; returns the record that counts."""
+    ring = keyring.read(keys)
+    kit = _local_kit(keys, ring, settings)
+    founded = _record(kit, ring, settings, catalogue.put_bundle(bundle), now)
+    catalogue.put_deployment(founded.id, to_record(founded))
+    record = catalogue.deployment()
     if record is None:
         raise DeploymentError("the deployment record was written but cannot be read back")
-    deployment = from_record(record)
-    check_keys(deployment, ring)
-    return deployment
+    return record
 
 
 def check_keys(deployment: Deployment, ring: Keyring) -> None:
@@ -84,7 +91,13 @@ def _local_kit(keys: Path, ring: Keyring, settings: Settings) -> ProducerKit:
         except KitError:
             if not path.exists():
                 raise  # else another process was first, and its kit is the one
-    return ProducerKit.read(path)
+    kit = ProducerKit.read(path)
+    if (
+        not hmac.compare_digest(kit.partition_key, ring.partition_key)
+        or kit.intake_key.to_bytes() != ring.intake[FIRST_EPOCH].public_key().to_bytes()
+    ):
+        raise DeploymentError(f"{path} is the kit of another deployment. Move it away and run this again.")
+    return kit
 
 
 def _record(kit: ProducerKit, ring: Keyring, settings: Settings, bundle: bytes, now: int) -> Deployment:

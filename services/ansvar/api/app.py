@@ -15,7 +15,10 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.health import HealthSource
+from ansvar.store.errors import StoreError
+from ansvar.vault.errors import VaultError
 
 
 def make_api(
@@ -46,7 +49,10 @@ def make_api(
 
     @api.get("/v1/verify", dependencies=[Depends(operator)])
     async def verification() -> dict[str, Any]:
-        """Recompute every chain now."""
-        return await asyncio.to_thread(verify)
+        """Recompute every chain now; 503 when the stack cannot."""
+        try:
+            return await asyncio.to_thread(verify)
+        except (EnforcementError, StoreError, VaultError) as error:
+            raise HTTPException(503, str(error)) from error
 
     return api

@@ -7,11 +7,21 @@ it runs.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
-    """The entry point of the program."""
+    """The entry point of the program. A request to end (SIGTERM) is a Ctrl-C: what was started is stopped."""
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        sys.exit(_run())
+    except KeyboardInterrupt:
+        sys.stderr.write("ansvar: stopped\n")
+        sys.exit(130)
+
+
+def _run() -> int:
     try:
         from ansvar.cli.program import run
     except ModuleNotFoundError as error:
@@ -22,4 +32,4 @@ def main() -> None:
             'Run: pip install "ansvar[embedded]"\n'
         )
         sys.exit(2)
-    sys.exit(run())
+    return run()

@@ -38,6 +38,7 @@ def ingest(
 
 async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
     from ansvar.embedded.stack import founded, owned
+    from ansvar.enforcement.errors import EnforcementError
     from ansvar.enforcement.ingesting import Ingest, Parts, sha256_of
     from ansvar.enforcement.people import People
     from ansvar.enforcement.wiring import open_vault, rules
@@ -47,6 +48,10 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
 
     chosen = settings()
     with opened(str(file)) as source:
+        if not source.seekable():
+            raise typer.BadParameter(
+                "ingest reads the lines twice, first for the hash that names their chains; give a file"
+            )
         sha256 = sha256_of(iter(lambda: source.read(_CHUNK), b""))
         source.seek(0)
         async with owned(directory), founded(directory, chosen, bundle) as (store, deployment):
@@ -65,10 +70,17 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
                     job.take(numbered_lines(source, advance))
             finally:
                 vault.close()
+        source.seek(0)
+        changed = sha256_of(iter(lambda: source.read(_CHUNK), b"")) != sha256
     totals = job.totals
     console().print(
         f"ingested {totals.rows} rows; {totals.refused} lines refused; {totals.known} lines were known"
     )
+    if changed:
+        raise EnforcementError(
+            f"{file} changed while it was read, so its rows stand under the hash of what it was; "
+            "copy it to where nobody writes and ingest the copy"
+        )
     if totals.refused:
         raise typer.Exit(2)
 

@@ -14,7 +14,9 @@ from ansvar.directory import DataDirectory
 
 
 def up(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API on 127.0.0.1.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API on 127.0.0.1; 0 takes any free one.")
+    ] = 8080,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     bundle: Bundle = DEFAULT_BUNDLE,
 ) -> None:
@@ -40,32 +42,42 @@ def worker(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE
 
 
 def _run(directory: DataDirectory, bundle: Path, port: int | None) -> None:
+    try:
+        log_to(directory)
+        asyncio.run(_until_stopped(directory, bundle, port))
+    except KeyboardInterrupt:
+        pass  # before our own handling of signals began: nothing runs yet
+    console(stderr=True).print("Stopped.")
+
+
+async def _until_stopped(directory: DataDirectory, bundle: Path, port: int | None) -> None:
+    """Run the stack; the first signal ends it, also while it starts. Raises what stopped the worker."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    running = asyncio.create_task(_stack(directory, bundle, port, stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        console(stderr=True).print("Stopping: the micro-batch in hand is finished first.")
+        running.cancel()
+    stopping.cancel()
+    await asyncio.wait((running,))
+    if not running.cancelled():
+        running.result()
+
+
+async def _stack(directory: DataDirectory, bundle: Path, port: int | None, stop: asyncio.Event) -> None:
     from ansvar.embedded.stack import running
     from ansvar.settings import settings
 
     out = console(stderr=True)
-    chosen = settings()
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        starting = asyncio.ensure_future(stop.wait())
-        async with running(directory, chosen, bundle=bundle, port=port, progress=out.print) as stack:
-            where = f"http://127.0.0.1:{port}, " if port is not None else ""
-            out.print(
-                f"Running: {where}Kafka {stack.kafka.bootstrap}, data in {directory.path}. Ctrl-C stops."
-            )
-            failed = asyncio.ensure_future(stack.failure.happened.wait())
-            await asyncio.wait((starting, failed), return_when=asyncio.FIRST_COMPLETED)
-            failed.cancel()
-            out.print("Stopping: the micro-batch in hand is finished first.")
-        if stack.failure.error is not None:
-            raise stack.failure.error
-
-    log_to(directory)
-    asyncio.run(serve())
-    out.print("Stopped.")
+    async with running(directory, settings(), bundle=bundle, port=port, progress=out.print) as stack:
+        where = f"http://127.0.0.1:{stack.port}, " if stack.port is not None else ""
+        out.print(f"Running: {where}Kafka {stack.kafka.bootstrap}, data in {directory.path}. Ctrl-C stops.")
+        await stack.failure.happened.wait()
+    if not stop.is_set() and stack.failure.error is not None:
+        raise stack.failure.error
 
 
 def register(app: typer.Typer) -> None:

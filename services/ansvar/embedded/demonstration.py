@@ -180,7 +180,7 @@ async def _caught_up(stack: Stack, steps: Steps) -> None:
     await reader.start()
     try:
         while True:
-            now: Lag = await lag(stack.enforcer, reader, stack.deployment.chains)
+            now: Lag = await lag(stack.enforcer, reader, range(stack.deployment.chains))
             steps.count("judged, sealed and stored", now.done, now.known)
             if now.caught_up:
                 return

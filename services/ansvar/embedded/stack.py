@@ -1,8 +1,9 @@
 """The embedded stack: broker, store, vault, worker and API of one data directory, in one process.
 
-Invariants: one process a data directory (chDB allows no second); the lock dies with the process, so after a
-kill the next start goes on. Parts start in order and stop in reverse: the worker finishes its micro-batch
-before the store closes, and the broker stops last. With ANSVAR_KAFKA set no broker is started.
+Invariants: one process a data directory; after a kill the next start goes on. Parts start in order and stop
+in reverse: the worker finishes its micro-batch before the store closes, the broker stops after that. The API
+is there from the first moment to the last, and says what the rest is doing. With ANSVAR_KAFKA set no broker
+is started. A start may be cancelled at any moment and then leaves nothing running.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ import asyncio
 import contextlib
 import os
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import faust
-import msgspec
-import uvicorn
 from msgspec import Struct
 
 from ansvar.api.app import make_api
@@ -27,16 +26,21 @@ from ansvar.deployment import Deployment
 from ansvar.directory import DataDirectory
 from ansvar.embedded.broker import EmbeddedBroker
 from ansvar.embedded.errors import EmbeddedError
-from ansvar.embedded.filelock import FileLock
+from ansvar.embedded.owning import StackNote, write_note
+from ansvar.embedded.owning import StackRunning as StackRunning
+from ansvar.embedded.owning import owned as owned
+from ansvar.embedded.owning import running_stack as running_stack
+from ansvar.embedded.serving import listening, serving
 from ansvar.emitter.kafka import KafkaSettings, settings_from_environment
 from ansvar.enforcement import metrics
-from ansvar.enforcement.app import Failure, make_app
+from ansvar.enforcement.app import Failure, make_app, running_app
 from ansvar.enforcement.enforcer import Enforcer
+from ansvar.enforcement.errors import NotRunning
 from ansvar.enforcement.health import Health
+from ansvar.enforcement.progressing import Pulse
 from ansvar.enforcement.topics import ensure_topics
-from ansvar.enforcement.wiring import open_enforcer, open_store, open_vault
+from ansvar.enforcement.wiring import open_enforcer, open_reader, open_store, open_vault
 from ansvar.initiation import initiate
-from ansvar.keyfiles import KeyFileError, read_secret_file, write_secret_file
 from ansvar.settings import Settings, external_kafka
 from ansvar.store.client import Store
 from ansvar.vault.generator import Generator
@@ -44,30 +48,9 @@ from ansvar.verifier.report import to_json
 from ansvar.verifier.whole import verify_everything
 
 Progress = Callable[[str], None]
+T = TypeVar("T")
 
-
-class StackRunning(EmbeddedError):
-    """Another process of Ansvar's has this data directory."""
-
-
-class StackNote(Struct, frozen=True):
-    """How other commands reach the running stack. A secret file: the token gives the stack's authority."""
-
-    pid: int
-    kafka: str
-    port: int | None
-    token: str
-
-
-def running_stack(directory: DataDirectory) -> StackNote | None:
-    """The note of the stack that runs on a data directory, or None when none does."""
-    lock = FileLock(directory.lock)
-    if not directory.path.exists() or lock.try_acquire():
-        lock.release()
-        return None
-    with contextlib.suppress(msgspec.MsgspecError, KeyFileError):
-        return msgspec.json.decode(read_secret_file(directory.stack), type=StackNote)
-    raise StackRunning(f"another process is starting or stopping in {directory.path}; try again")
+_BROKER_LOOK_SECONDS = 0.5
 
 
 class Stack(Struct, frozen=True):
@@ -80,42 +63,74 @@ class Stack(Struct, frozen=True):
     store: Store
     failure: Failure
     enforcer: Enforcer
+    pulse: Pulse
+    port: int | None  # of the API
 
     def health(self) -> Health:
         """Whether events are being processed."""
-        if self.failure.error is not None:
-            return Health(False, str(self.failure.error), 0)
-        return self.enforcer.health()
+        now = self.enforcer.health()
+        wrong = self.pulse.reason if self.failure.error is None else str(self.failure.error)
+        return Health(False, wrong, now.partitions) if wrong else now
+
+    def verify(self) -> dict[str, Any]:
+        """Recompute every chain; what `ansvar verify --json` prints. Blocks."""
+        vault = open_vault(self.directory, self.settings)
+        try:
+            return to_json(verify_everything(self.store, vault))
+        finally:
+            vault.close()
+
+
+class _Front:
+    """What the API shows: the stack while it runs, and what is going on before and after."""
+
+    def __init__(self) -> None:
+        self.stack: Stack | None = None
+        self.doing = "starting"
+
+    def health(self) -> Health:
+        return Health(False, self.doing, 0) if self.stack is None else self.stack.health()
+
+    def verify(self) -> dict[str, Any]:
+        if self.stack is None:
+            raise NotRunning(f"the stack cannot verify now, it is {self.doing}; try again in a moment")
+        return self.stack.verify()
 
 
 @asynccontextmanager
-async def owned(directory: DataDirectory) -> AsyncIterator[None]:
-    """Hold the data directory; raises StackRunning when another process has it."""
-    directory.make()
-    lock = FileLock(directory.lock)
-    if not lock.try_acquire():
-        raise StackRunning(
-            f"{directory.path} is in use by process {lock.owner()}. Stop it, or choose another --data-dir"
-        )
-    try:
-        yield
-    finally:
-        directory.stack.unlink(missing_ok=True)
-        lock.release()
+async def broker(
+    directory: DataDirectory, progress: Progress, failure: Failure | None = None
+) -> AsyncIterator[KafkaSettings]:
+    """The Kafka to use: the one ANSVAR_KAFKA names, else the embedded broker for as long as this lasts.
 
-
-@asynccontextmanager
-async def broker(directory: DataDirectory, progress: Progress) -> AsyncIterator[KafkaSettings]:
-    """The Kafka to use: the one ANSVAR_KAFKA names, else the embedded broker for as long as this lasts."""
+    With `failure` given, the embedded broker's unasked end is reported there.
+    """
     if external_kafka():
         yield settings_from_environment()
         return
     embedded = EmbeddedBroker(directory.kafka, logs=directory.logs)
-    await asyncio.to_thread(embedded.start, progress)
+    told = _Abortable(progress)
     try:
-        yield KafkaSettings(bootstrap=embedded.bootstrap)
+        await _to_the_end(lambda: embedded.start(told), told.abort)
+        async with _watched(embedded, failure):
+            yield KafkaSettings(bootstrap=embedded.bootstrap)
     finally:
-        await asyncio.to_thread(embedded.stop)
+        await _to_the_end(embedded.stop)
+
+
+@asynccontextmanager
+async def _watched(embedded: EmbeddedBroker, failure: Failure | None) -> AsyncIterator[None]:
+    async def watch() -> None:
+        while embedded.alive:  # noqa: ASYNC110 - a process that another one started sends no event
+            await asyncio.sleep(_BROKER_LOOK_SECONDS)
+        if failure is not None:
+            failure.report(EmbeddedError(f"the Kafka broker ended; see {embedded.log_file} and start again"))
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 @asynccontextmanager
@@ -123,13 +138,16 @@ async def founded(
     directory: DataDirectory, settings: Settings, bundle: Path
 ) -> AsyncIterator[tuple[Store, Deployment]]:
     """The store, opened, with a deployment in it."""
-    store = await asyncio.to_thread(open_store, directory, settings)
+    stores: list[Store] = []
     try:
+        await _to_the_end(lambda: stores.append(open_store(directory, settings)))
         now = time.time_ns() // 1_000_000
-        deployment = await asyncio.to_thread(initiate, directory.keys, store, settings, bundle, now)
+        (store,) = stores
+        deployment = await _to_the_end(lambda: initiate(directory.keys, store, settings, bundle, now))
         yield store, deployment
     finally:
-        await asyncio.to_thread(store.close)
+        for store in stores:
+            await _to_the_end(store.close)
 
 
 @asynccontextmanager
@@ -142,13 +160,28 @@ async def running(
     progress: Progress,
     generator: Generator | None = None,
 ) -> AsyncIterator[Stack]:
-    """Start everything, and stop it on leaving. `port` None: no API. `bundle` counts at the founding only."""
-    async with (
-        owned(directory),
-        broker(directory, progress) as kafka,
-        founded(directory, settings, bundle) as (store, deployment),
-    ):
-        progress("Starting the worker")
+    """Start everything, and stop it on leaving.
+
+    `port` None: no API; 0: any free port. `bundle` counts at the founding only.
+    """
+    front = _Front()
+    failure = Failure()
+    token = secrets.token_urlsafe(32)
+
+    def tell(text: str) -> None:
+        front.doing = f"starting: {text}"
+        progress(text)
+
+    async with contextlib.AsyncExitStack() as parts:
+        await parts.enter_async_context(owned(directory))
+        if port is not None:
+            listener = parts.enter_context(listening(port))
+            port = listener.getsockname()[1]
+            api = make_api(health=front, registry=metrics.REGISTRY, verify=front.verify, token=token)
+            await parts.enter_async_context(serving(api, listener))
+        store, deployment = await parts.enter_async_context(founded(directory, settings, bundle))
+        kafka = await parts.enter_async_context(broker(directory, tell, failure))
+        tell("Starting the worker")
         await ensure_topics(
             kafka,
             partitions=deployment.chains,
@@ -157,85 +190,59 @@ async def running(
             deadletter=settings.deadletter_topic,
             verdicts=settings.verdicts_topic,
         )
-        failure = Failure()
-        async with open_enforcer(
-            directory=directory,
-            settings=settings,
-            kafka=kafka,
-            deployment=deployment,
-            store=store,
-            generator=generator,
-        ) as enforcer:
-            stack = Stack(directory, settings, kafka, deployment, store, failure, enforcer)
-            app = make_app(
+        enforcer = await parts.enter_async_context(
+            open_enforcer(
+                directory=directory,
+                settings=settings,
                 kafka=kafka,
-                group=settings.group,
-                topic=deployment.topic,
-                enforcer=enforcer,
-                failure=failure,
+                deployment=deployment,
+                store=store,
+                generator=generator,
             )
-            async with _worker(app), _api(stack, port):
-                yield stack
-
-
-@asynccontextmanager
-async def _worker(app: faust.App) -> AsyncIterator[None]:
-    await app.start()
-    try:
-        yield
-    finally:
-        await app.stop()
-
-
-@asynccontextmanager
-async def _api(stack: Stack, port: int | None) -> AsyncIterator[None]:
-    token = secrets.token_urlsafe(32)
-    note = StackNote(os.getpid(), stack.kafka.bootstrap, port, token)
-    if port is None:
-        _write_note(stack.directory, note)
-        yield
-        return
-
-    def verify() -> dict[str, Any]:
-        vault = open_vault(stack.directory, stack.settings)
+        )
+        reader = await parts.enter_async_context(open_reader(kafka, deployment.topic))
+        pulse = Pulse(enforcer, reader)
+        beating = asyncio.create_task(pulse.beat())
+        parts.callback(beating.cancel)
+        app = make_app(
+            kafka=kafka, group=settings.group, topic=deployment.topic, enforcer=enforcer, failure=failure
+        )
+        await parts.enter_async_context(running_app(app, enforcer, failure))
+        write_note(directory, StackNote(os.getpid(), kafka.bootstrap, port, token))
+        stack = front.stack = Stack(
+            directory, settings, kafka, deployment, store, failure, enforcer, pulse, port
+        )
         try:
-            return to_json(verify_everything(stack.store, vault))
+            yield stack
         finally:
-            vault.close()
+            front.stack, front.doing = None, "stopping"
+            directory.stack.unlink(missing_ok=True)
 
-    api = make_api(health=stack, registry=metrics.REGISTRY, verify=verify, token=token)
-    server = _Server(uvicorn.Config(api, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
-    server.bind()
-    _write_note(stack.directory, note)
-    serving = asyncio.create_task(server.serve())
+
+class _Abortable:
+    """Progress that can end what reports it: a thread cannot be cancelled, but it tells where it is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._aborted = threading.Event()
+
+    def abort(self) -> None:
+        self._aborted.set()
+
+    def __call__(self, text: str) -> None:
+        if self._aborted.is_set():
+            raise EmbeddedError("stopped while starting")
+        self._progress(text)
+
+
+async def _to_the_end(call: Callable[[], T], abort: Callable[[], None] = lambda: None) -> T:
+    """Run a blocking call in a thread; cancellation is passed on when the thread has ended, not before."""
+    running = asyncio.ensure_future(asyncio.to_thread(call))
     try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-
-
-def _write_note(directory: DataDirectory, note: StackNote) -> None:
-    write_secret_file(directory.stack, msgspec.json.encode(note), replace=True)
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn inside our process: signals stay ours, and a taken port is our error."""
-
-    def bind(self) -> None:
-        """Find out whether the port is free before anything else waits for it."""
-        try:
-            self._socket = self.config.bind_socket()
-        except SystemExit:
-            raise EmbeddedError(
-                f"port {self.config.port} on 127.0.0.1 is in use; choose another with --port"
-            ) from None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        """Leave signals alone: the command that runs the stack stops it."""
-        yield
-
-    async def serve(self, sockets: Any = None) -> None:
-        """Serve on the socket that was bound."""
-        await super().serve([self._socket])
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        abort()
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # nobody is there any more to take it
+        raise

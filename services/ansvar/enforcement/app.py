@@ -4,9 +4,15 @@ Invariants, each against a way in which Faust loses records:
 - Values are taken as raw bytes (a decode error would be acknowledged before any handler runs).
 - `noack_take` with concurrency 1, acknowledged in order after `enforce` returned (an exception in the body
   acknowledges, and so does `take`); no exception leaves the body: an unexpected one stops the worker.
-- Where to start is said by the ledger: `perform_seek` seeks to the enforcer's resume point, after Faust's own
-  seek, and corrects the committed offset Faust remembers (else commits freeze).
-- Partitions are released in the consumer's own hook, before Faust waits for anything.
+- Where to start is said by the ledger. Partitions are taken over when Faust says that a rebalance is
+  complete: only there may it take long (`perform_seek` has a time limit, after which Faust waits for ever,
+  and its fetcher calls it at any time, also for partitions that are just being taken away).
+- `perform_seek` asks the broker nothing and seeks what is ours to the enforcer's resume point.
+- What is committed is what the enforcer has done; Faust's own count passes what is in flight and stops at
+  holes. Acknowledging only tells Faust that a message has left its hands.
+- Partitions are released in the consumer's own hook, before Faust waits for anything, and once more before
+  an assignment: each assignment reads the ledger anew.
+- A crash inside Faust leaves the process alive and idle; it is reported as a failure.
 
 Committed offsets are a hint for dashboards; nothing reads them to decide.
 """
@@ -15,6 +21,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import faust
@@ -23,6 +32,7 @@ from faust.types import TP
 
 from ansvar.emitter.kafka import MAX_RECORD_BYTES, KafkaSettings
 from ansvar.enforcement.enforcer import Enforcer
+from ansvar.enforcement.errors import EnforcementError, Revoked
 from ansvar.enforcement.opening import Record
 
 log = logging.getLogger(__name__)
@@ -30,18 +40,30 @@ log = logging.getLogger(__name__)
 TAKE_RECORDS = 50  # Kafka records of one micro-batch; each holds up to 1,000 events
 TAKE_WITHIN = 0.005  # seconds to wait for more: 0.1 costs a waiting caller 99 ms at the median, 0.005 15 ms
 
+_FINISH_SECONDS = 15.0
+_STOP_SECONDS = 15.0
+
 
 class Failure:
     """The first error that enforcement cannot go on after; the process that runs the app waits for it."""
 
     def __init__(self) -> None:
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self.happened = asyncio.Event()
 
     def report(self, error: BaseException) -> None:
-        """Note the error; a later one is logged only."""
-        log.error("enforcement stops: %s", error)
-        if self.error is None:
+        """Note the error; a later one is logged only. One that is not ours is told by its type."""
+        ours = any(cls.__module__.startswith("ansvar.") for cls in type(error).__mro__)
+        if not ours:
+            # what went wrong may quote a person's data, where it went wrong does not
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.info("%s, raised at\n%s", type(error).__name__, where)
+            error = EnforcementError(
+                f"an unexpected {type(error).__name__} stopped the worker; the log says where. Nothing "
+                "unfinished was acknowledged: a new start goes on where the ledger ends"
+            )
+        log.info("enforcement stops: %s", error)
+        if self.error is None and isinstance(error, Exception):
             self.error = error
         self.happened.set()
 
@@ -57,6 +79,7 @@ def make_app(
         broker_max_poll_records=100,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_RECORD_BYTES + 1024 * 1024,
+        consumer_metadata_max_age_ms=10_000,  # how soon a topic that was made anew is noticed
         cython_optimizations=True,
         store="memory://",
         stream_buffer_maxsize=256,
@@ -65,24 +88,60 @@ def make_app(
         topic_allow_declare=False,
         web_enabled=False,  # it would serve what it knows to anyone
     )
-    app.transport.Consumer = _consumer_class(topic, enforcer, failure)  # type: ignore[misc] # the documented hook
+    app.transport.Consumer = _consumer_class(topic, enforcer)  # type: ignore[misc] # the documented hook
     events = app.topic(topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
 
     @app.agent(events, name="ansvar.enforce", concurrency=1)
     async def enforce(stream: Any) -> None:
         async for batch in stream.noack_take(TAKE_RECORDS, within=TAKE_WITHIN):
-            owned = [event for event in batch if enforcer.owns(event.message.partition)]
             try:
-                done = await enforcer.enforce([_record(event.message) for event in owned])
+                done = await enforcer.enforce([_record(event.message) for event in batch])
             except Exception as error:  # noqa: BLE001 - if it left the body, Faust would acknowledge the batch
                 failure.report(error)
+            if failure.error is not None:
                 await asyncio.Event().wait()  # nothing more is taken; the process is about to stop
-                return
-            for event in owned:
+            for event in batch:
                 if event.message.partition in done:
                     event.ack()
 
+    @app.on_rebalance_complete.connect
+    async def take_over(*_: Any, **__: Any) -> None:
+        try:
+            for place in sorted(app.consumer.assignment()):
+                if place.topic == topic:
+                    await enforcer.take_over(place.partition)
+        except Revoked:
+            log.info("the next rebalance has begun")
+        except Exception as error:  # noqa: BLE001 - Faust would crash, and say so in the log only
+            failure.report(error)
+
     return app
+
+
+@asynccontextmanager
+async def running_app(app: faust.App, enforcer: Enforcer, failure: Failure) -> AsyncIterator[None]:
+    """Run the app; on leaving, the batch in hand is finished and acknowledged before the app stops."""
+
+    async def watch() -> None:
+        await app._crashed.wait()  # mode has no other way to wait for it
+        failure.report(app.crash_reason or RuntimeError("Faust crashed without a reason"))
+
+    watching = asyncio.create_task(watch())
+    try:
+        await app.start()
+        yield
+    finally:
+        watching.cancel()
+        await _within(_FINISH_SECONDS, enforcer.close(), "the batch in hand could not be finished")
+        await _within(_STOP_SECONDS, app.stop(), "Faust did not stop")
+
+
+async def _within(seconds: float, step: Coroutine[Any, Any, None], otherwise: str) -> None:
+    try:
+        await asyncio.wait_for(step, seconds)
+    except TimeoutError:
+        # nothing unfinished was acknowledged: the next start goes on where the ledger ends
+        log.warning("%s within %.0f s; stopping without it", otherwise, seconds)
 
 
 def _record(message: Any) -> Record:
@@ -90,27 +149,32 @@ def _record(message: Any) -> Record:
     return Record(message.partition, message.offset, round(message.timestamp * 1000), message.value or b"")
 
 
-def _consumer_class(topic: str, enforcer: Enforcer, failure: Failure) -> type[FaustConsumer]:
+def _consumer_class(topic: str, enforcer: Enforcer) -> type[FaustConsumer]:
     class LedgerConsumer(FaustConsumer):
         """Starts every partition where the ledger says."""
 
         async def perform_seek(self) -> None:
-            await super().perform_seek()
             for place in sorted(self.assignment()):
-                if place.topic != topic:
-                    continue
-                try:
-                    offset = await enforcer.take_over(place.partition)
-                except Exception as error:  # noqa: BLE001 - Faust would log it and start at the wrong place
-                    failure.report(error)
-                    await asyncio.Event().wait()
+                offset = enforcer.resume_offset(place.partition) if place.topic == topic else None
+                if offset is None:
+                    continue  # what is not ours is not enforced; it is sought when it was taken over
                 await self.seek(place, offset)
                 self._committed_offset[place] = offset
                 self._read_offset[place] = offset - 1 if offset else None
 
+        def _new_offset(self, place: TP) -> int | None:
+            """What to commit: what is done, not what Faust counts, which stops at holes in the log."""
+            for counted in (self._acked, self._acked_index, self._gap):
+                counted.pop(place, None)
+            return enforcer.resume_offset(place.partition) if place.topic == topic else None
+
         async def on_partitions_revoked(self, revoked: set[TP]) -> None:
             enforcer.release(place.partition for place in revoked if place.topic == topic)
             await super().on_partitions_revoked(revoked)
+
+        async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+            enforcer.release_all()
+            await super().on_partitions_assigned(assigned, generation_id)
 
     return LedgerConsumer
 

@@ -1,19 +1,23 @@
 """What rows cause outside the ledger: alerts and dead letters.
 
 Pure: from confirmed rows to messages. Alert ids are UUIDv5 of (chain, seq, rule) under the deployment's id,
-so a consumer that sees one twice can tell. Findings below the chosen severity raise no alert; a refused row
-raises one only while its chain has few of them in that hour of broker time, so a flood of bad records is not
-a flood of alerts. Every record with a refused row becomes one dead letter, always.
+so a consumer that sees one twice can tell; where a rule fires several times on one row (a transfer that
+reaches two countries), the further ones have their number in the id as well. Findings below the chosen
+severity raise no alert; a refused row raises one only while its chain has few of them in that hour of broker
+time, so a flood of bad records is not a flood of alerts. Every record with a refused row becomes one dead
+letter, always.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 
+from ansvar.emitter.kafka import MAX_RECORD_BYTES
 from ansvar.enforcement.judging import Judged
 from ansvar.enforcement.opening import Record
 from ansvar.events.codec import single_object_encode
@@ -40,9 +44,12 @@ class Message(Struct, frozen=True):
 
 def alerts(deployment: UUID, judged: Judged, least: Severity) -> Iterator[bytes]:
     """The alerts of one row, encoded, in the order of its findings."""
+    seen: Counter[str] = Counter()
     for finding in _raised(judged):
+        place = seen[finding.rule]
+        seen[finding.rule] += 1  # also of those that raise nothing: an id does not depend on the setting
         if least == "flag" or finding.severity == "deny":
-            yield single_object_encode("alert", _alert(deployment, judged.row, finding))
+            yield single_object_encode("alert", _alert(deployment, judged.row, finding, place))
 
 
 def messages(
@@ -67,9 +74,10 @@ def _raised(judged: Judged) -> tuple[Finding, ...]:
     return judged.findings
 
 
-def _alert(deployment: UUID, row: Row, finding: Finding) -> dict[str, object]:
+def _alert(deployment: UUID, row: Row, finding: Finding, place: int) -> dict[str, object]:
+    name = f"{row.chain}/{row.seq}/{finding.rule}" + (f"/{place}" if place else "")
     return {
-        "alert_id": uuid5(deployment, f"{row.chain}/{row.seq}/{finding.rule}").bytes,
+        "alert_id": uuid5(deployment, name).bytes,
         "chain": row.chain,
         "seq": row.seq,
         "rule": finding.rule,
@@ -94,6 +102,8 @@ def _alert(deployment: UUID, row: Row, finding: Finding) -> dict[str, object]:
 def _dead_letter(record: Record, refused: list[Judged], topic: str) -> bytes:
     first = refused[0]
     more = f" (and {len(refused) - 1} more events of this record)" if len(refused) > 1 else ""
+    if len(record.value) > MAX_RECORD_BYTES:
+        more += f" (of its {len(record.value)} bytes the first {MAX_RECORD_BYTES} are here)"
     return single_object_encode(
         "deadletter",
         {
@@ -105,6 +115,7 @@ def _dead_letter(record: Record, refused: list[Judged], topic: str) -> bytes:
             "broker_time": record.timestamp * 1000,
             "sha256": record.sha256,
             "producer": first.row.producer or None,
-            "record": record.value,
+            # Kafka's limit is for what is sent; a compressed record may unpack to what no topic takes
+            "record": record.value[:MAX_RECORD_BYTES],
         },
     )

@@ -1,82 +1,52 @@
 """The micro-batch: records in, rows confirmed and effects carried out, or nothing acknowledged.
 
 Invariants:
-- `enforce` returns only when every record of a partition that is still ours is in the ledger, read back, and
+- `enforce` returns a partition as done only when every record given of it is in the ledger, read back, and
   its effects are done. A partition that was released meanwhile is left as it is; its new owner goes on.
-- The ledger is the truth: memory of a chain is made by `take_over` from the ledger and dropped whenever the
-  chain's head or its effects are not where we left them.
-- Rows that the ledger has already, but whose effects were not carried out, are recomputed by the same path,
-  must be the same rows, and only their effects are done.
-- Store, vault and broker failures are waited out in place with backoff, and said so.
+- The ledger is the truth: memory of a chain is made from the ledger and dropped whenever the chain's head or
+  its effects are not where we left them.
+- What is delivered is not believed to be complete. Records after a jump in offsets are taken only when those
+  between were looked for at the broker, so nothing that a consumer skips is lost; a hole is a `gap` row only
+  if the broker has nothing there either. After a jump, either way, the topic must still be the same one.
+- One partition is worked on by one task at a time, also across revocation and renewed assignment.
 
-Not handled here: Faust and partition assignment (`app`), what rows are (`judging`).
+Not handled here: Faust and partition assignment (`app`), what rows are (`judging`), how they get into the
+ledger (`carrying`), waiting for stores (`waiting`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from itertools import groupby
-from typing import Final, TypeVar
-from uuid import UUID
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
 
-from aiokafka.errors import KafkaError
-from msgspec import Struct
-
-from ansvar.deployment import Deployment
-from ansvar.enforcement import metrics
-from ansvar.enforcement.appending import Append, check_covered
-from ansvar.enforcement.effects import Topics, messages
+from ansvar.enforcement.carrying import Carrier, Chain, Made
+from ansvar.enforcement.carrying import Parts as Parts
 from ansvar.enforcement.errors import HeadMoved, Revoked
-from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.health import Health
-from ansvar.enforcement.judging import Judged, Rules, judge
+from ansvar.enforcement.judging import judge
 from ansvar.enforcement.memory import ChainMemory
-from ansvar.enforcement.opening import Batch, Opened, Opener, Record
-from ansvar.enforcement.people import People, Persons, named_in
-from ansvar.enforcement.ports import Publisher, TopicReader
-from ansvar.enforcement.recovering import remember
+from ansvar.enforcement.opening import Batch, Opened, Record
+from ansvar.enforcement.people import Persons, named_in
 from ansvar.enforcement.streams import check_stream
-from ansvar.policy.verdict import Severity
-from ansvar.store.errors import StoreError
-from ansvar.store.ledger import MAX_BLOCK_ROWS, LedgerStore
-from ansvar.vault.errors import EffectsMoved, VaultError
-from ansvar.vault.vault import NONE_YET, Vault
+from ansvar.enforcement.waiting import Tenure, Waiting
+from ansvar.vault.errors import EffectsMoved
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
-_RESUME_BATCH: Final = 100  # records read at once when memory had to be reloaded in mid-stream
+_FETCHED_AT_ONCE: Final = 50  # records; what lies between two delivered ones is seldom more
 
-
-class Parts(Struct, frozen=True, kw_only=True):
-    """Everything an Enforcer works with; made once, where the process is wired."""
-
-    deployment: Deployment
-    ledger: LedgerStore
-    vault: Vault
-    people: People
-    opener: Opener
-    rules: Rules
-    reader: TopicReader
-    publisher: Publisher
-    topics: Topics
-    alert_on: Severity = "deny"
+Opening = list[tuple[Record, Opened]]
 
 
-class _Chain:
-    """One partition that is ours: memory, what the ledger has, and how far effects are."""
+class _Ours(Tenure):
+    """A tenure, and what we know of its chain; None when that must be read from the ledger."""
 
-    def __init__(self, memory: ChainMemory, covered: int, through: int) -> None:
-        self.memory = memory
-        self.done_offset = memory.offset  # the last record whose rows and effects are done
-        self.covered = covered  # seq of the ledger's last row when memory was made, or of our last append
-        self.through = through  # seq of the last row whose effects are done
-
-
-Made = list[tuple[Record, list[Judged]]]
+    chain: Chain | None = None
 
 
 class Enforcer:
@@ -84,99 +54,181 @@ class Enforcer:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._chains: dict[int, _Chain] = {}
-        self._released: dict[int, asyncio.Event] = {}
-        self._waiting: dict[int, str] = {}  # partition -> what it waits for
+        self._waiting = Waiting()
+        self._carrier = Carrier(parts, self._waiting)
+        self._ours: dict[int, _Ours] = {}
+        self._working: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._closing = False
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def take_over(self, partition: int) -> int:
         """Make a partition ours: read its chain from the ledger; returns the offset to continue from.
 
         For a partition that is ours already it only says where we are. Raises StreamMismatch where the topic
-        is not the one that the chain was fed from, Forked where the
-        chain was founded by another deployment.
+        is not the one that the chain was fed from, Forked where the chain was founded by another deployment,
+        Revoked when the partition was released meanwhile.
         """
-        if partition in self._chains:
-            return self._chains[partition].done_offset + 1
-        self._released[partition] = asyncio.Event()
-        resume = await self._reload(partition)
-        log.info("partition %d: continuing at offset %d", partition, resume)
-        return resume
+        if self._closing:
+            raise Revoked(f"partition {partition}")
+        tenure = self._ours.setdefault(partition, _Ours(partition))
+        async with self._work(partition):
+            chain = await self._chain(tenure)
+            return chain.done_offset + 1
 
     def release(self, partitions: Iterable[int]) -> None:
         """Give partitions up: waiting for them ends, nothing of them is acknowledged any more."""
-        for partition in partitions:
-            if partition in self._released:
-                self._released[partition].set()
-            self._chains.pop(partition, None)
+        for partition in list(partitions):
+            tenure = self._ours.pop(partition, None)
+            if tenure is not None:
+                tenure.ended.set()
+
+    def release_all(self) -> None:
+        """Give every partition up."""
+        self.release(self._ours)
+
+    async def close(self) -> None:
+        """Finish the batch in hand unless a store keeps it waiting, end all tenures, leave no thread running.
+
+        Afterwards nothing is taken any more, `resume_offset` still says what was done, and what the enforcer
+        works with may be closed.
+        """
+        self._closing = True
+        self._waiting.give_up()
+        await self._idle.wait()
+        for tenure in self._ours.values():
+            tenure.ended.set()
+        await self._waiting.quiet()
 
     def health(self) -> Health:
         """Whether events are being processed: partitions are ours and no store keeps us waiting."""
-        ours = len(self._chains)
-        if self._waiting:
-            return Health(False, "; ".join(sorted(set(self._waiting.values()))), ours)
+        ours = len(self._ours)
+        if self._waiting.reasons:
+            return Health(False, "; ".join(self._waiting.reasons), ours)
         if ours == 0:
             return Health(False, "no partition is assigned to this worker yet", 0)
+        unread = sorted(tenure.partition for tenure in self._ours.values() if tenure.chain is None)
+        if unread:
+            return Health(False, f"reading the chains of partitions {unread}", ours)
         return Health(True, "", ours)
 
-    def done_offset(self, partition: int) -> int:
-        """The offset of the last record taken all the way, -1 before the first or when it is not ours."""
-        chain = self._chains.get(partition)
-        return -1 if chain is None else chain.done_offset
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions that are ours."""
+        return sorted(self._ours)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a store keeps us waiting."""
+        return bool(self._waiting.reasons)
 
     def owns(self, partition: int) -> bool:
         """Whether the partition is ours now."""
-        return partition in self._chains
+        return partition in self._ours and not self._closing
+
+    def resume_offset(self, partition: int) -> int | None:
+        """The offset after the last record taken all the way; None when the partition is not ours (yet)."""
+        tenure = self._ours.get(partition)
+        return None if tenure is None or tenure.chain is None else tenure.chain.done_offset + 1
+
+    def done_offset(self, partition: int) -> int:
+        """The offset of the last record taken all the way, -1 before the first or when it is not ours."""
+        resume = self.resume_offset(partition)
+        return -1 if resume is None else resume - 1
 
     async def enforce(self, records: Sequence[Record]) -> frozenset[int]:
-        """Take records (of any partitions, each in offset order) all the way; returns the partitions done."""
-        opened = await asyncio.to_thread(lambda: [(r, self._parts.opener.open(r)) for r in records])
+        """Take records (of any partitions) all the way; returns the partitions done."""
+        ours = {partition: tenure for partition, tenure in self._ours.items() if self.owns(partition)}
+        groups: dict[int, list[Record]] = defaultdict(list)
+        for record in records:
+            if record.partition in ours:
+                groups[record.partition].append(record)
         done = set()
-        for partition, group in groupby(sorted(opened, key=_place), key=lambda item: item[0].partition):
+        for partition, group in sorted(groups.items()):
             try:
-                await self._partition(partition, list(group))
+                async with self._work(partition):
+                    await self._take(ours[partition], await self._open(group))
             except Revoked:
                 log.info("partition %d was taken from us; its records are left to the new owner", partition)
             else:
                 done.add(partition)
         return frozenset(done)
 
-    async def _partition(self, partition: int, opened: list[tuple[Record, Opened]]) -> None:
+    @asynccontextmanager
+    async def _work(self, partition: int) -> AsyncIterator[None]:
+        self._busy += 1
+        self._idle.clear()
+        try:
+            async with self._working[partition]:
+                yield
+        finally:
+            self._busy -= 1
+            if self._busy == 0:
+                self._idle.set()
+
+    async def _open(self, records: Sequence[Record]) -> Opening:
+        in_order = sorted(records, key=lambda record: record.offset)
+        return await self._waiting.thread(lambda: [(r, self._parts.opener.open(r)) for r in in_order])
+
+    async def _chain(self, tenure: _Ours) -> Chain:
+        """What we know of a chain, read from the ledger if need be."""
+        while True:
+            tenure.check()
+            if tenure.chain is not None:
+                return tenure.chain
+            try:
+                tenure.chain = await self._carrier.read(tenure)
+            except (HeadMoved, EffectsMoved) as moved:
+                log.info("partition %d: %s; another worker is at it", tenure.partition, moved)
+            else:
+                offset = tenure.chain.done_offset + 1
+                log.info("partition %d: continuing at offset %d", tenure.partition, offset)
+
+    async def _take(self, tenure: _Ours, opened: Opening) -> None:
         while True:
             try:
-                await self._judged_and_kept(partition, opened)
+                for run in _runs(opened):
+                    chain = await self._chain(tenure)
+                    await self._reach(tenure, chain, run[0][0].offset)
+                    await self._judge_and_carry(tenure, chain, run)
             except (HeadMoved, EffectsMoved) as moved:
-                log.warning("partition %d: %s; reading the chain again", partition, moved)
-                resume = await self._reload(partition)
-                await self._catch_up(partition, resume, opened[0][0].offset)
+                log.warning("partition %d: %s; reading the chain again", tenure.partition, moved)
             else:
                 return
 
-    async def _catch_up(self, partition: int, start: int, end: int) -> None:
-        """Take the records between a reloaded chain's resume point and the batch in hand."""
-        while start < end:
-            upto = min(end, start + _RESUME_BATCH)
-            found = await self._parts.reader.records(partition, start, upto)
-            opened = await asyncio.to_thread(lambda: [(r, self._parts.opener.open(r)) for r in found])  # noqa: B023 - awaited at once
-            if opened:
-                await self._judged_and_kept(partition, opened)
-            start = upto
+    async def _reach(self, tenure: _Ours, chain: Chain, offset: int) -> None:
+        """Bring a chain to just before an offset: what was not delivered is fetched from the broker."""
+        start = chain.memory.offset + 1
+        if start == offset:
+            return
+        await self._waiting.patiently(
+            tenure, lambda: check_stream(self._parts.reader, tenure.partition, chain.head)
+        )
+        while start < offset:
+            end = min(offset, start + _FETCHED_AT_ONCE)
+            fetch = partial(self._parts.reader.records, tenure.partition, start, end)
+            found = await self._waiting.patiently(tenure, fetch)
+            if found:
+                log.info(
+                    "partition %d: fetched %d records below offset %d", tenure.partition, len(found), end
+                )
+                await self._judge_and_carry(tenure, chain, await self._open(found))
+            start = end
 
-    async def _judged_and_kept(self, partition: int, opened: list[tuple[Record, Opened]]) -> None:
-        chain = self._chains.get(partition)
-        if chain is None:
-            raise Revoked(f"partition {partition}")
-        persons = await self._patiently(partition, lambda: self._resolve(partition, opened))
+    async def _judge_and_carry(self, tenure: _Ours, chain: Chain, opened: Opening) -> None:
+        fresh = [item for item in opened if item[0].offset > chain.memory.offset]
+        if not fresh:
+            return
+        persons = await self._waiting.blocking(tenure, lambda: self._resolve(tenure.partition, fresh))
         try:
-            made = await asyncio.to_thread(self._judge, chain.memory, opened, persons)
-            for part in _blocks(made):
-                await self._keep(partition, chain, part)
-                await self._effects(partition, chain, part)
+            made = await self._waiting.thread(lambda: self._judge(chain.memory, fresh, persons))
+            await self._carrier.carry(tenure, chain, made)
         except BaseException:
-            # memory is ahead of the ledger now; whoever goes on starts from the ledger
-            self._chains.pop(partition, None)
+            tenure.chain = None  # memory is ahead of the ledger now; whoever goes on starts from the ledger
             raise
 
-    def _resolve(self, partition: int, opened: Iterable[tuple[Record, Opened]]) -> Persons:
+    def _resolve(self, partition: int, opened: Opening) -> Persons:
         return self._parts.people.resolve(
             (partition, identifier)
             for _, content in opened
@@ -186,125 +238,21 @@ class Enforcer:
             for identifier in named_in(event)
         )
 
-    def _judge(self, memory: ChainMemory, opened: Iterable[tuple[Record, Opened]], persons: Persons) -> Made:
+    def _judge(self, memory: ChainMemory, opened: Opening, persons: Persons) -> Made:
         made = [
-            (record, judge(record, content, memory, persons, self._parts.rules))
-            for record, content in opened
-            if record.offset > memory.offset
+            (record, judge(record, content, memory, persons, self._parts.rules)) for record, content in opened
         ]
-        if made:
-            memory.forget_old_sessions(made[-1][0].timestamp)
+        memory.forget_old_sessions(made[-1][0].timestamp)
         return made
 
-    async def _keep(self, partition: int, chain: _Chain, made: Made) -> None:
-        rows = [judged for _, judged_rows in made for judged in judged_rows]
-        known = [judged for judged in rows if judged.row.seq <= chain.covered]
-        if known:
-            await self._patiently(partition, lambda: check_covered(self._parts.ledger, known))
-        fresh = rows[len(known) :]
-        if not fresh:
-            return
-        append = Append(self._parts.ledger, fresh)
-        with metrics.APPEND_SECONDS.time():
-            while not await self._patiently(partition, append.step):
-                log.warning("partition %d: an append was reported but is not there; sent again", partition)
-        chain.covered = fresh[-1].row.seq
-        metrics.count(fresh)
 
-    async def _effects(self, partition: int, chain: _Chain, made: Made) -> None:
-        parts = self._parts
-        deployment = UUID(bytes=parts.deployment.id)
-        due = [
-            message
-            for record, rows in made
-            for message in messages(
-                deployment,
-                record,
-                [judged for judged in rows if judged.row.seq > chain.through],
-                parts.topics,
-                parts.alert_on,
-            )
-        ]
-        if due:
-            await self._patiently_async(partition, lambda: parts.publisher.publish(due))
-            metrics.count_messages(due, parts.topics)
-        last = made[-1][1][-1].row.seq
-        if last > chain.through:
-            memory, through = chain.memory, chain.through
-            await self._patiently(partition, lambda: parts.vault.advance(memory.chain, through, last))
-            chain.through = last
-        chain.done_offset = made[-1][0].offset
-
-    async def _reload(self, partition: int) -> int:
-        """Read the chain from the ledger; returns the offset of the first record whose effects are due."""
-        parts = self._parts
-        self._chains.pop(partition, None)
-        head = await self._patiently(partition, lambda: parts.ledger.head(partition))
-        if head is None:
-            append = Append(parts.ledger, [genesis(parts.deployment, partition)])
-            while not await self._patiently(partition, append.step):
-                log.warning("partition %d: the genesis was reported but is not there", partition)
-            head = await self._patiently(partition, lambda: parts.ledger.head(partition))
-            assert head is not None  # noqa: S101 - it was read back by the append
-        await self._patiently(
-            partition, lambda: check_covered(parts.ledger, [genesis(parts.deployment, partition)])
-        )
-        await self._patiently_async(partition, lambda: check_stream(parts.reader, partition, head.row))
-        through = await self._patiently(
-            partition, lambda: parts.vault.effects_through().get(partition, NONE_YET)
-        )
-        first = await self._patiently(
-            partition, lambda: parts.ledger.first_of_record(partition, max(through + 1, 1), head.seq)
-        )
-        memory = await self._patiently(
-            partition,
-            lambda: remember(parts.ledger, partition, first, parts.deployment.recent_events),
-        )
-        await asyncio.to_thread(parts.rules.bundle, memory.policy)
-        self._chains[partition] = _Chain(memory, head.seq, through)
-        return memory.offset + 1
-
-    async def _patiently(self, partition: int, call: Callable[[], T]) -> T:
-        return await self._patiently_async(partition, lambda: asyncio.to_thread(call))
-
-    async def _patiently_async(self, partition: int, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a call until its store answers. Raises Revoked when the partition is released meanwhile."""
-        released = self._released[partition]
-        wait = _FIRST_WAIT
-        while not released.is_set():
-            try:
-                return await call()
-            except EffectsMoved:
-                raise
-            except (StoreError, VaultError, KafkaError, OSError) as error:
-                self._waiting[partition] = str(error)
-                metrics.WAITING.set(len(self._waiting))
-                log.warning(
-                    "partition %d: %s; waiting %.1f s, nothing is acknowledged", partition, error, wait
-                )
-                try:
-                    await asyncio.wait_for(released.wait(), wait)
-                except TimeoutError:
-                    wait = min(wait * 2, _LONGEST_WAIT)
-                finally:
-                    self._waiting.pop(partition, None)
-                    metrics.WAITING.set(len(self._waiting))
-        raise Revoked(f"partition {partition}")
-
-
-def _place(item: tuple[Record, Opened]) -> tuple[int, int]:
-    return item[0].partition, item[0].offset
-
-
-def _blocks(made: Made) -> Iterable[Made]:
-    """Cut at record boundaries so that no append holds more rows than one block may."""
-    block: Made = []
-    rows = 0
-    for record, judged in made:
-        if block and rows + len(judged) > MAX_BLOCK_ROWS:
-            yield block
-            block, rows = [], 0
-        block.append((record, judged))
-        rows += len(judged)
-    if block:
-        yield block
+def _runs(opened: Opening) -> Iterator[Opening]:
+    """Cut where offsets do not follow each other."""
+    run: Opening = []
+    for item in opened:
+        if run and item[0].offset != run[-1][0].offset + 1:
+            yield run
+            run = []
+        run.append(item)
+    if run:
+        yield run

@@ -21,3 +21,11 @@ class StreamMismatch(EnforcementError):
 
 class Revoked(EnforcementError):
     """The partition was taken from us while we waited; nothing of it was acknowledged."""
+
+
+class KafkaUnavailable(EnforcementError):
+    """Kafka did not answer at the start; while a worker runs, it waits instead."""
+
+
+class NotRunning(EnforcementError):
+    """The worker was asked something while it starts or stops."""

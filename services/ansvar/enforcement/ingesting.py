@@ -3,8 +3,9 @@
 Each line is a record: its offset is its line number less one, its stream the file's SHA-256. The partition of
 an event, its verdict and its row are as through Kafka. Reading the same file again goes on where its chains
 end, so an ingest that was cut off is finished by repeating it, and a finished one changes nothing. There is
-no broker to carry effects: no alerts and no dead letters; a bad line becomes a `refused` row and is told to
-the caller.
+no broker to carry effects: no alerts and no dead letters. A line that cannot be judged becomes a `refused`
+row and is told to the caller; the row names it by its position alone, since a hash of its text would be a
+hash of personal data.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.judging import Judged, Rules, Sheet, judge_event
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Record
-from ansvar.enforcement.people import People, named_in
+from ansvar.enforcement.people import People, Persons, named_in
 from ansvar.enforcement.recovering import remember
 from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
@@ -75,37 +76,48 @@ class Ingest:
         """
         waiting = iter(lines)
         while batch := list(islice(waiting, BATCH_LINES)):
-            self._batch(batch)
+            try:
+                self._batch(batch)
+            except BaseException:
+                self._memories.clear()  # they are ahead of the ledger now
+                raise
 
     def _batch(self, lines: list[Line]) -> None:
         parsed = [(number, text, self._parsed(number, text)) for number, text in lines]
         persons = self._parts.people.resolve(
-            (self._chain(event), identifier)
+            (self._partition(event), identifier)
             for _, _, event in parsed
             if not isinstance(event, InvalidEvent)
             for identifier in named_in(event)
         )
         made: dict[int, list[Judged]] = {}
         for number, text, event in parsed:
-            chain = chain_number(0, self._number) if isinstance(event, InvalidEvent) else self._chain(event)
-            memory = self._memory(chain)
+            partition = 0 if isinstance(event, InvalidEvent) else self._partition(event)
+            memory = self._memory(chain_number(partition, self._number))
             if number - 1 <= memory.offset:
                 self.totals.known += 1
                 continue
-            record = Record(chain % MAX_PARTITIONS, number - 1, self._now, text)
-            sheet = Sheet(memory, record, None, 0)
-            if isinstance(event, InvalidEvent):
-                self.totals.refused += 1
-                self._refused(str(event))
-                sheet.refuse(event.reason, str(event))
-            else:
-                judge_event(
-                    sheet, event, memory, persons, self._parts.rules, self._parts.rules.bundle(memory.policy)
-                )
-            made.setdefault(chain, []).extend(sheet.made)
+            record = Record(partition, number - 1, self._now, text)
+            made.setdefault(partition, []).extend(self._judged(record, event, memory, persons))
         for rows in made.values():
             self._keep(rows)
             self.totals.rows += len(rows)
+
+    def _judged(
+        self, record: Record, event: Event | InvalidEvent, memory: ChainMemory, persons: Persons
+    ) -> list[Judged]:
+        sheet = Sheet(memory, record, None, 0, {"size": len(record.value)})
+        if isinstance(event, InvalidEvent):
+            sheet.refuse(event.reason, str(event))  # which says where the line is at fault
+        else:
+            rules = self._parts.rules
+            judge_event(sheet, event, memory, persons, rules, rules.bundle(memory.policy))
+        if sheet.made[-1].row.kind == "refused":
+            self.totals.refused += 1
+            at_fault = isinstance(event, InvalidEvent)
+            told = sheet.made[-1].explanation
+            self._refused(told if at_fault else f"line {record.offset + 1}: {told}")
+        return sheet.made
 
     def _parsed(self, number: int, text: bytes) -> Event | InvalidEvent:
         try:
@@ -120,9 +132,8 @@ class Ingest:
             return InvalidEvent("aliases", wanted, field="aliases", line=number)
         return event
 
-    def _chain(self, event: Event) -> int:
-        partition = partition_of(self._parts.partition_key, event, self._parts.deployment.chains)
-        return chain_number(partition, self._number)
+    def _partition(self, event: Event) -> int:
+        return partition_of(self._parts.partition_key, event, self._parts.deployment.chains)
 
     def _memory(self, chain: int) -> ChainMemory:
         memory = self._memories.get(chain)
@@ -163,8 +174,10 @@ def _ingest_number(ledger: LedgerStore, stream: bytes) -> int:
         number = chain // MAX_PARTITIONS
         if number == 0:
             continue
-        row, _ = next(ledger.rows(chain, 0, 1))
-        if row.stream == stream:
+        first = next(ledger.rows(chain, 0, 1), None)
+        if first is None:
+            raise EnforcementError(f"chain {chain} has no row 0, but rows after it; run: ansvar verify")
+        if first[0].stream == stream:
             return number
         highest = max(highest, number)
     return highest + 1

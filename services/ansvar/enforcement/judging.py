@@ -10,7 +10,7 @@ rows cause outside (`effects`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ from ansvar.enforcement.rows import Place, event_row, extra_json, time_of
 from ansvar.events.boundary import normal_form
 from ansvar.events.envelope import SessionHeader
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
+from ansvar.ledger.errors import RowTooLarge
 from ansvar.ledger.position import stream_id
 from ansvar.ledger.row import ZERO16, Row, seal
 from ansvar.policy.bundle import Bundle
@@ -92,15 +93,24 @@ class _Sealing:
 
 
 class Sheet:
-    """The rows of one record as they are made: gives each its place, seals it, and lets memory follow."""
+    """The rows of one record as they are made: gives each its place, seals it, and lets memory follow.
+
+    `named` are the facts by which a row that holds none of its record's content tells which record that was.
+    """
 
     def __init__(
-        self, memory: ChainMemory, record: Record, header: SessionHeader | None, number: int
+        self,
+        memory: ChainMemory,
+        record: Record,
+        header: SessionHeader | None,
+        number: int,
+        named: Mapping[str, Any],
     ) -> None:
         self._memory = memory
         self._record = record
         self._header = header
         self._number = number
+        self._named = named
         self.made: list[Judged] = []
 
     def place(self) -> Place:
@@ -155,8 +165,12 @@ class Sheet:
         )
 
     def refuse(self, reason: str, explanation: str, **columns: Any) -> None:
-        facts = {"reason": reason, "sha256": self._record.sha256.hex(), "size": len(self._record.value)}
-        self.note("refused", facts, explanation, reason, **columns)
+        """Add a row for what cannot be judged."""
+        self.note("refused", {"reason": reason, **self._named}, explanation, reason, **columns)
+
+    def repeated(self) -> None:
+        """Add the one row of a batch whose number was seen before."""
+        self.note("duplicate", {"what": "batch", **self._named})
 
 
 GAP_OFFSETS: Final = "offsets"
@@ -169,21 +183,22 @@ def judge(
     """The rows of one record, in order; `memory` follows them. The record must be above `memory.offset`."""
     if memory.stream == ZERO16:
         memory.stream = stream_id(record.partition, record.timestamp, record.value)
-    header = opened.header
-    sheet = Sheet(memory, record, header, opened.number)
+    named = {"sha256": record.sha256.hex(), "size": len(record.value)}
+    sheet = Sheet(memory, record, opened.header, opened.number, named)
     expected = memory.offset + 1
     if record.offset > expected:
         _gap(sheet, GAP_OFFSETS, expected, record.offset)
     match opened:
-        case Refusal():
+        case Refusal(header=None):
             sheet.refuse(opened.reason, opened.explanation)
+        case Refusal(header=SessionHeader() as header):
+            if _is_new(sheet, header, opened.number, memory):
+                sheet.refuse(opened.reason, opened.explanation)
         case Close():
             _close(sheet, opened, memory)
         case Batch():
-            _batch(sheet, opened, memory, persons, rules)
-    if not sheet.made:
-        # an empty batch is legal Avro; its offset is accounted for all the same
-        sheet.refuse("empty_batch", "the batch holds no event")
+            if _is_new(sheet, opened.header, opened.number, memory):
+                _batch(sheet, opened, memory, persons, rules)
     return sheet.made
 
 
@@ -206,13 +221,20 @@ def _close(sheet: Sheet, close: Close, memory: ChainMemory) -> None:
     sheet.note("session", {"next_batch": close.next_batch, "type": "close"})
 
 
+def _is_new(sheet: Sheet, header: SessionHeader, number: int, memory: ChainMemory) -> bool:
+    """Whether a batch number is seen for the first time; a repetition and a jump leave their rows."""
+    numbers = memory.numbers(header.session)
+    if number in numbers:
+        sheet.repeated()
+        return False
+    if number > numbers.next:
+        _gap(sheet, GAP_BATCHES, numbers.next, number)
+    return True
+
+
 def _batch(sheet: Sheet, batch: Batch, memory: ChainMemory, persons: Persons, rules: Rules) -> None:
-    numbers = memory.numbers(batch.header.session)
-    if batch.number in numbers:
-        sheet.note("duplicate", {"what": "batch"})
-        return
-    if batch.number > numbers.next:
-        _gap(sheet, GAP_BATCHES, numbers.next, batch.number)
+    if not batch.events:  # the codec refuses such a batch; its offset would be accounted for all the same
+        sheet.refuse("empty_batch", "the batch holds no event")
     bundle = rules.bundle(memory.policy)
     for place, event in enumerate(batch.events):
         refusal = batch.unfit.get(place)
@@ -239,12 +261,18 @@ def judge_event(
             sheet.refuse("event_id_reused", text, event_id=event.event_id, digest=digest)
         return
     state = memory.subject(sealing.reference)
-    own = _own_request(event, state, sealing)
+    named = _named_request(event, state, sealing)
+    own = named is not None and state.requested("portability", named, event.occurred_at)
     verdict = decide(
         event, state, bundle, memory.engine, recorded_at=time_of(place.recorded_at), own_request=own
     )
-    row = event_row(event, verdict, place, sealing, own_request=own)
-    sheet.add(row, findings=verdict.findings)
+    row = event_row(event, verdict, place, sealing, own_request=own, named_request=named)
+    try:
+        sheet.add(row, findings=verdict.findings)
+    except RowTooLarge:  # control characters take six bytes each in the JSON that is sealed
+        text = "the event's texts are too long for one row of the ledger; send less"
+        sheet.refuse("over_limit", text, event_id=event.event_id, digest=digest)
+        return
     memory.recent.add(row.seq, event.event_id.bytes, digest)
     request = row.request_id if isinstance(event, RightsEvent) else None
     contract = row.contract_id if isinstance(event, ContractEvent) else None
@@ -253,8 +281,9 @@ def judge_event(
         observe(memory.subjects.setdefault(row.subject, state), fact)
 
 
-def _own_request(event: Event, state: SubjectState, sealing: _Sealing) -> bool:
-    """Whether a disclosure's reference is the subject's own portability request (clause 9.4)."""
-    if not isinstance(event, DisclosureEvent) or event.reference is None:
-        return False
-    return state.requested("portability", sealing.request_id(event.reference), event.occurred_at)
+def _named_request(event: Event, state: SubjectState, sealing: _Sealing) -> bytes | None:
+    """The keyed id of a known request of the subject's that a disclosure names as its reference."""
+    if not isinstance(event, DisclosureEvent) or event.reference is None or not state.requests:
+        return None
+    key = sealing.request_id(event.reference)
+    return key if any(key in requests for requests in state.requests.values()) else None

@@ -1,7 +1,11 @@
 """What a worker remembers of one chain: a fold over its rows, and nothing else.
 
 Pure. `ChainMemory` is changed only by `took` (one row at a time, in order) and by what rebuilds it from the
-ledger (`recovering`); dropping it loses nothing. Every question it answers is a function of the rows before.
+ledger (`recovering`); dropping it loses nothing. Every question it answers is a function of the rows before,
+wherever batches were cut: what is forgotten is only what no record can ask about any more.
+
+"No more" is reckoned by the broker's clock, but by its time of authenticated records alone: a broker whose
+clock runs days ahead for a while has all its records refused as too old, and must not make us forget.
 """
 
 from __future__ import annotations
@@ -14,9 +18,10 @@ from ansvar.ledger.row import ZERO16, ZERO32, Row
 from ansvar.policy.state import SubjectState
 
 HOUR_MS: Final = 3_600_000
-# A session lives 24 h and an hour's tolerance, and may claim to begin 24 h ahead: after this no record of it
-# is accepted any more, so its numbers may be forgotten.
-SESSION_MEMORY_MS: Final = 50 * HOUR_MS
+# A session lives 24 h and an hour's tolerance, and may claim to begin 24 h ahead, so all its records lie
+# within 49 h. A day more, because a broker's clock may be set back.
+SESSION_MEMORY_MS: Final = (49 + 24) * HOUR_MS
+REFUSED_HOURS: Final = 2  # so many hours' refusals are counted: records near an hour's end may step back
 
 
 class Numbers:
@@ -85,6 +90,7 @@ class ChainMemory:
     __slots__ = (
         "_refused",
         "chain",
+        "clock",
         "closed",
         "engine",
         "leaf",
@@ -103,29 +109,26 @@ class ChainMemory:
         self.next_seq = 0
         self.leaf = ZERO32
         self.offset = -1
+        self.clock = 0  # broker time of the last authenticated record, ms
         self.policy = ZERO32
         self.engine = 0
         self.sessions: dict[bytes, Numbers] = {}
         self.closed: dict[bytes, int] = {}  # session -> when its close record was taken
         self.recent = RecentEvents(recent_events)
         self.subjects: dict[bytes, SubjectState] = {}
-        self._refused = (0, 0)  # the hour of the last refused row, and how many there were in it
+        self._refused: dict[int, int] = {}  # hour of broker time -> refused rows in it
 
     def subject(self, reference: bytes) -> SubjectState:
         """A subject's state, empty when nothing changed it yet (and then not kept)."""
         return self.subjects.get(reference) or SubjectState()
 
     def numbers(self, session: bytes) -> Numbers:
-        """The batch numbers of a session seen so far."""
-        found = self.sessions.get(session)
-        if found is None:
-            found = self.sessions[session] = Numbers()
-        return found
+        """The batch numbers of a session seen so far; to be read only (`saw_batch` adds)."""
+        return self.sessions.get(session) or Numbers()
 
     def refused_this_hour(self, recorded_at: int) -> int:
         """How many refused rows the chain already has in that hour of broker time."""
-        hour, count = self._refused
-        return count if hour == recorded_at // HOUR_MS else 0
+        return self._refused.get(recorded_at // HOUR_MS, 0)
 
     def took(self, row: Row, leaf: bytes) -> None:
         """Fold one row's place and bookkeeping; subjects and recent events are folded by their own calls."""
@@ -138,6 +141,8 @@ class ChainMemory:
             self.stream = row.stream
         if row.kind == "refused":
             self.count_refused(row.recorded_at)
+        if row.session != ZERO16:
+            self.clock = row.recorded_at
         if row.kind == "session":
             self.closed[row.session] = row.recorded_at
         elif row.session != ZERO16 and row.kind != "gap":
@@ -145,17 +150,22 @@ class ChainMemory:
 
     def count_refused(self, recorded_at: int) -> None:
         """Remember one more refused row."""
-        self._refused = (recorded_at // HOUR_MS, self.refused_this_hour(recorded_at) + 1)
+        self._refused[recorded_at // HOUR_MS] = self.refused_this_hour(recorded_at) + 1
+        while len(self._refused) > REFUSED_HOURS:
+            del self._refused[next(iter(self._refused))]  # the hour first seen
 
     def saw_batch(self, session: bytes, number: int, recorded_at: int) -> None:
         """Remember a batch number of an authenticated record."""
-        numbers = self.numbers(session)
+        numbers = self.sessions.get(session)
+        if numbers is None:
+            numbers = self.sessions[session] = Numbers()
         numbers.add(number)
         numbers.last_at = recorded_at
 
     def forget_old_sessions(self, now: int) -> None:
         """Drop sessions of which no record can be accepted any more at broker time `now` (ms)."""
-        for session in [s for s, n in self.sessions.items() if n.last_at < now - SESSION_MEMORY_MS]:
+        before = min(now, self.clock) - SESSION_MEMORY_MS
+        for session in [s for s, n in self.sessions.items() if n.last_at < before]:
             del self.sessions[session]
-        for session in [s for s, at in self.closed.items() if at < now - SESSION_MEMORY_MS]:
+        for session in [s for s, at in self.closed.items() if at < before]:
             del self.closed[session]

@@ -33,6 +33,9 @@ APPEND_SECONDS: Final = Histogram(
 WAITING: Final = Gauge(
     "ansvar_waiting", "Partitions waiting for ClickHouse, the vault or Kafka", registry=REGISTRY
 )
+BEHIND: Final = Gauge(
+    "ansvar_behind_records", "Records of this worker's partitions that are not done yet", registry=REGISTRY
+)
 
 
 def count(rows: Iterable[Judged]) -> None:

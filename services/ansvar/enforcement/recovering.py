@@ -7,11 +7,13 @@ itself, in every question that memory answers. Reads only; each part is one quer
 from __future__ import annotations
 
 from ansvar.enforcement.errors import EnforcementError
-from ansvar.enforcement.memory import HOUR_MS, SESSION_MEMORY_MS, ChainMemory
+from ansvar.enforcement.memory import HOUR_MS, REFUSED_HOURS, SESSION_MEMORY_MS, ChainMemory
 from ansvar.enforcement.rows import fact_of_row
-from ansvar.ledger.row import Row
+from ansvar.ledger.row import ZERO16, Row
 from ansvar.policy.state import SubjectState, observe
 from ansvar.store.ledger import LedgerStore
+
+_LOOK_BACK = 1_000  # rows read at once in search of the last authenticated record
 
 
 def remember(ledger: LedgerStore, chain: int, end_seq: int, recent_events: int) -> ChainMemory:
@@ -36,13 +38,26 @@ def remember(ledger: LedgerStore, chain: int, end_seq: int, recent_events: int) 
 
 
 def _fold_bookkeeping(memory: ChainMemory, ledger: LedgerStore, last: Row, end_seq: int) -> None:
-    chain, now = memory.chain, last.recorded_at
+    chain = memory.chain
     for row in ledger.rows_of_kind(chain, ("genesis", "policy"), 0, end_seq):
         memory.policy, memory.engine = row.policy, row.engine
-    for session, number, at in ledger.batch_numbers(chain, now - SESSION_MEMORY_MS, end_seq):
+    memory.clock = _clock(ledger, chain, end_seq)
+    since = memory.clock - SESSION_MEMORY_MS
+    for session, number, at in ledger.batch_numbers(chain, since, end_seq):
         memory.saw_batch(session, number, at)
-    for row in ledger.rows_of_kind(chain, ("session",), now - SESSION_MEMORY_MS, end_seq):
+    for row in ledger.rows_of_kind(chain, ("session",), since, end_seq):
         memory.closed[row.session] = row.recorded_at
-    hour = now // HOUR_MS * HOUR_MS
-    for row in ledger.rows_of_kind(chain, ("refused",), hour, end_seq):
+    hour = last.recorded_at // HOUR_MS - (REFUSED_HOURS - 1)
+    for row in ledger.rows_of_kind(chain, ("refused",), hour * HOUR_MS, end_seq):
         memory.count_refused(row.recorded_at)
+
+
+def _clock(ledger: LedgerStore, chain: int, end_seq: int) -> int:
+    """Broker time of the last authenticated record, 0 when there is none; nearly always in the first look."""
+    while end_seq > 0:
+        first = max(0, end_seq - _LOOK_BACK)
+        times = [row.recorded_at for row, _ in ledger.rows(chain, first, end_seq) if row.session != ZERO16]
+        if times:
+            return times[-1]
+        end_seq = first
+    return 0

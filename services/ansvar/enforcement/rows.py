@@ -3,7 +3,8 @@
 Pure. What a row needs of a person (reference, keyed ids, digest, sealed details) comes in as `Sealing`; the
 identifier itself never reaches a row. `extra` is RFC 8785 JSON of the facts of one kind that have no column,
 enough that a verdict can be recomputed from rows; where a text is personal or free it says only that it was
-there.
+there. A disclosure's reference that is a request of the subject's own is a request id: it stands keyed in
+`request_id`, and the column `reference` is empty.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ansvar.policy.verdict import Verdict
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LARGEST_EXACT: Final = 2**53 - 1
 
 _EXTRA_FIELDS: Final[dict[type, tuple[str, ...]]] = {
     ProcessingEvent: (
@@ -91,12 +93,31 @@ def time_of(ms: int) -> datetime:
 
 
 def extra_json(facts: dict[str, Any]) -> str:
-    """RFC 8785 JSON of a flat object of strings, booleans and small integers; '' when there is none."""
-    return _json.encode(facts).decode() if facts else ""
+    """RFC 8785 JSON of a flat object of strings, booleans and integers; '' when there is none.
+
+    An integer that a double cannot hold is written as a string (RFC 7493, 2.2; RFC 8785, appendix D).
+    """
+    told = {
+        name: str(value) if isinstance(value, int) and abs(value) > _LARGEST_EXACT else value
+        for name, value in facts.items()
+    }
+    return _json.encode(told).decode() if told else ""
 
 
-def event_row(event: Event, verdict: Verdict, place: Place, sealing: Sealing, *, own_request: bool) -> Row:
-    """The row of one judged event."""
+def event_row(
+    event: Event,
+    verdict: Verdict,
+    place: Place,
+    sealing: Sealing,
+    *,
+    own_request: bool = False,
+    named_request: bytes | None = None,
+) -> Row:
+    """The row of one judged event.
+
+    `named_request` is the keyed id of the subject's request that a disclosure names as its reference, and
+    `own_request` whether that is a portability request that stands (clause 9.4).
+    """
     extra = {
         name: value for name in _EXTRA_FIELDS[type(event)] if (value := getattr(event, name)) is not None
     }
@@ -140,11 +161,11 @@ def event_row(event: Event, verdict: Verdict, place: Place, sealing: Sealing, *,
         batch=place.batch,
         details=_details(event, reason, sealing),
         extra=extra_json(extra),
-        **_own_columns(event, sealing),
+        **_own_columns(event, sealing, named_request),
     )
 
 
-def _own_columns(event: Event, sealing: Sealing) -> dict[str, Any]:
+def _own_columns(event: Event, sealing: Sealing, named_request: bytes | None) -> dict[str, Any]:
     match event:
         case ProcessingEvent():
             return {"operation": event.operation}
@@ -161,7 +182,8 @@ def _own_columns(event: Event, sealing: Sealing) -> dict[str, Any]:
                 "recipient": event.recipient,
                 "recipient_type": event.recipient_type or "",
                 "ground": event.ground or "",
-                "reference": event.reference or "",
+                "reference": event.reference or "" if named_request is None else "",
+                "request_id": named_request or ZERO16,
                 "country": event.country or "",
                 "safeguard": event.safeguard or "",
                 "safeguard_reference": event.safeguard_reference or "",

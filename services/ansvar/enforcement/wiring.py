@@ -72,6 +72,17 @@ def topics(deployment: Deployment, settings: Settings) -> Topics:
 
 
 @asynccontextmanager
+async def open_reader(kafka: KafkaSettings, topic: str) -> AsyncIterator[KafkaReader]:
+    """A reader of the events topic; raises KafkaUnavailable."""
+    reader = KafkaReader(kafka, topic)
+    try:
+        await reader.start()
+        yield reader
+    finally:
+        await reader.stop()
+
+
+@asynccontextmanager
 async def open_enforcer(
     *,
     directory: DataDirectory,
@@ -81,29 +92,30 @@ async def open_enforcer(
     store: Store,
     generator: Generator | None = None,
 ) -> AsyncIterator[Enforcer]:
-    """An Enforcer on real parts; Kafka connections and the vault are closed on leaving, the store is not."""
+    """An Enforcer on real parts; Kafka connections and the vault are closed on leaving, the store is not.
+
+    The enforcer must have been closed by then. Raises KafkaUnavailable, VaultError, KeyFileError.
+    """
     ring = keyring.read(directory.keys)
     vault = open_vault(directory, settings, generator)
     publisher = KafkaPublisher(kafka)
-    reader = KafkaReader(kafka, deployment.topic)
     try:
         await publisher.start()
-        await reader.start()
-        yield Enforcer(
-            Parts(
-                deployment=deployment,
-                ledger=LedgerStore(store),
-                vault=vault,
-                people=People(vault, ring.pepper),
-                opener=opener(deployment, ring),
-                rules=rules(store, ring),
-                reader=reader,
-                publisher=publisher,
-                topics=topics(deployment, settings),
-                alert_on=settings.alert_on,
+        async with open_reader(kafka, deployment.topic) as reader:
+            yield Enforcer(
+                Parts(
+                    deployment=deployment,
+                    ledger=LedgerStore(store),
+                    vault=vault,
+                    people=People(vault, ring.pepper),
+                    opener=opener(deployment, ring),
+                    rules=rules(store, ring),
+                    reader=reader,
+                    publisher=publisher,
+                    topics=topics(deployment, settings),
+                    alert_on=settings.alert_on,
+                )
             )
-        )
     finally:
-        await reader.stop()
         await publisher.stop()
         vault.close()

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from ansvar.ledger.columns import KIND_CODES
 from ansvar.ledger.errors import Fault, MalformedRow
 from ansvar.ledger.merkle import Range
-from ansvar.ledger.row import ZERO32, Row, decode, leaf, place
+from ansvar.ledger.row import ZERO32, decode, kind_code, leaf, place
 
 _MOST_LINKS: Final = 8  # bounds the work where one row after another was rewritten
 
@@ -32,29 +33,26 @@ class ChainChecker:
         self._links: tuple[bytes, ...] = (ZERO32,)  # the leaves that the next row may link to
         self._before: tuple[bytes, ...] = ()  # the leaves that the last row was allowed to link to
 
-    def feed(self, columns: bytes, stored_leaf: bytes) -> Row:
+    def feed(self, columns: bytes, stored_leaf: bytes) -> None:
         """Check the next row: its stored columns (RowBinary, without leaf) and its stored leaf.
 
-        Returns the row; raises Fault with kind missing, doubled or edited, naming the seq at fault.
+        Raises Fault with kind missing, doubled or edited, naming the seq at fault.
         """
         try:
-            row = self._checked(columns, stored_leaf)
+            self._check(columns, stored_leaf)
         except Fault:
             self._intact = False
             raise
         if self._intact:
             self.tree.append(stored_leaf)
-        return row
 
-    def _checked(self, columns: bytes, stored_leaf: bytes) -> Row:
+    def _check(self, columns: bytes, stored_leaf: bytes) -> None:
         expected = self.next_seq
         try:
             chain, seq = place(columns)
         except MalformedRow as error:
             self._step(expected, columns, stored_leaf)
             raise Fault("edited", self.chain, expected, str(error)) from error
-        if chain != self.chain:
-            raise Fault("edited", self.chain, expected, f"the row says it belongs to chain {chain}")
         if seq > expected:
             self._links = ()  # what the row links to is gone, so its columns cannot be checked
             self._step(seq, columns, stored_leaf)
@@ -63,13 +61,12 @@ class ChainChecker:
             if seq == expected - 1:
                 self._allow(stored_leaf, *_leaves(columns, self._before))
             raise Fault("doubled", self.chain, seq, "the sequence number is there twice")
-        follows = self._step(seq, columns, stored_leaf)
-        row = self._decoded(columns, seq)
-        if not follows:
-            raise Fault("edited", self.chain, seq, "the stored columns do not give the stored leaf")
-        if (seq == 0) != (row.kind == "genesis"):
-            raise Fault("edited", self.chain, seq, f"a row of kind {row.kind} stands here")
-        return row
+        if not self._step(seq, columns, stored_leaf):
+            raise Fault("edited", self.chain, seq, _what_is_wrong(columns))
+        if chain != self.chain:
+            raise Fault("edited", self.chain, seq, f"the row says it belongs to chain {chain}")
+        if (seq == 0) != (kind_code(columns) == KIND_CODES["genesis"]):
+            raise Fault("edited", self.chain, seq, "the first row of a chain, and no other, is its genesis")
 
     def _step(self, seq: int, columns: bytes, stored_leaf: bytes) -> bool:
         """Go behind a row; returns whether its columns give its leaf."""
@@ -84,14 +81,16 @@ class ChainChecker:
     def _allow(self, *leaves: bytes) -> None:
         self._links = (self._links + leaves)[:_MOST_LINKS]
 
-    def _decoded(self, columns: bytes, seq: int) -> Row:
-        try:
-            row, end = decode(columns)
-        except MalformedRow as error:
-            raise Fault("edited", self.chain, seq, str(error)) from error
-        if end != len(columns):
-            raise Fault("edited", self.chain, seq, f"{len(columns) - end} bytes after the last column")
-        return row
+
+def _what_is_wrong(columns: bytes) -> str:
+    """Why columns do not give their leaf, as far as they show it themselves."""
+    try:
+        _, end = decode(columns)
+    except MalformedRow as error:
+        return str(error)
+    if end != len(columns):
+        return f"{len(columns) - end} bytes after the last column"
+    return "the stored columns do not give the stored leaf"
 
 
 def _leaves(columns: bytes, links: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -100,7 +100,7 @@ def canonical(row: Row, previous: bytes) -> bytes:
 def decode(data: bytes, at: int = 0) -> tuple[Row, int]:
     """Read one row (without leaf or previous) from `data` at a position; returns it and the position after.
 
-    Raises MalformedRow when the bytes end early or the version has no column list.
+    Raises MalformedRow when the bytes end early, a value cannot be read, or the version has no column list.
     """
     version = data[at] if at < len(data) else None
     if version not in COLUMNS:
@@ -120,6 +120,14 @@ def place(columns: bytes) -> tuple[int, int]:
         raise MalformedRow(f"the row ends at byte {len(columns)}, before its chain and seq")
     _, chain, seq = _PLACE.unpack_from(columns)
     return chain, seq
+
+
+def kind_code(columns: bytes) -> int | None:
+    """The code of a stored row's kind without decoding the rest; None for bytes that are no row we know."""
+    if columns[:1] != bytes((VERSION,)) or len(columns) < _HEAD.size:
+        return None
+    code: int = _HEAD.unpack_from(columns)[7]
+    return code
 
 
 def _bounded(data: bytes, row: Row) -> bytes:

@@ -45,11 +45,13 @@ def write_length(n: int) -> bytes:
 
 
 def read_length(data: bytes, at: int) -> tuple[int, int]:
-    """The inverse of `write_length`; at most five bytes (2^35) are accepted."""
+    """The inverse of `write_length`: at most five bytes (2^35), and no more of them than needed."""
     n = 0
     for shift in range(0, 35, 7):
         byte, at = _take(data, at, 1)
         n |= (byte[0] & 0x7F) << shift
+        if byte[0] == 0 and shift:
+            raise MalformedRow(f"a length with a needless byte at byte {at - 1}")
         if byte[0] < 0x80:
             return n, at
     raise MalformedRow(f"a length of more than five bytes at byte {at - 5}")

@@ -22,6 +22,15 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 from ansvar.store.errors import StoreError, StoreUnavailable
 
 Parameters = Mapping[str, Any]
+# An insert is atomic, and its token good for all of it, only while it stays one block.
+_ONE_BLOCK: Final = {
+    "async_insert": "0",  # 26.9 defaults to 1, which joins blocks and loses their tokens
+    "max_insert_threads": "1",
+    "input_format_parallel_parsing": "0",
+    "max_insert_block_size": "1048449",
+    "min_insert_block_size_rows": "1048449",  # what is read in pieces is joined up to so many rows,
+    "min_insert_block_size_bytes": "0",  # however many bytes (by default it is cut at 256 MiB)
+}
 _DATABASE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
@@ -68,12 +77,7 @@ class Store:
                 column_names=list(columns),
                 insert_block=block,
                 fmt="RowBinary",
-                settings={
-                    "insert_deduplication_token": token,
-                    "async_insert": "0",  # 26.9 defaults to 1, which joins blocks and loses their tokens
-                    "max_insert_threads": "1",  # one block stays one block, so it is atomic
-                    "input_format_parallel_parsing": "0",
-                },
+                settings={"insert_deduplication_token": token, **_ONE_BLOCK},
             )
 
     def _named(self, sql: str) -> str:
@@ -127,6 +131,8 @@ def _place(dsn: str) -> str:
 
 
 def _first_line(error: BaseException) -> str:
+    # urllib3 puts the URL with all bound values into its text; what went wrong is in its reason
+    error = getattr(error.__cause__, "reason", None) or error
     return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
 
 

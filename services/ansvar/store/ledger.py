@@ -70,6 +70,8 @@ class LedgerStore:
     def head(self, chain: int) -> Head | None:
         """The last row of a chain, or None where the chain has none."""
         seq = self.last_seq(chain)
+        if seq < 0:
+            return None
         return next((Head(seq, leaf, row) for row, leaf in self.rows(chain, seq, seq + 1)), None)
 
     def first_of_record(self, chain: int, seq: int, head_seq: int) -> int:

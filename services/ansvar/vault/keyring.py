@@ -48,7 +48,7 @@ class Keyring(Struct, frozen=True):
 
 
 def create(directory: Path) -> None:
-    """Make every secret that is not there yet. Two that race end with the same files: the first write wins."""
+    """Make every secret that is not there yet. Two that race end with the same files: the first one wins."""
     make_private_directory(directory)
     for name in _SECRETS:
         _first(lambda path: write_secret(path, os.urandom(SECRET_BYTES)), directory / name)

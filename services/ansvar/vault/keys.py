@@ -80,7 +80,7 @@ class SubjectKeys:
         return cipher.encrypt(nonce, text, position)
 
     def open_details(self, position: bytes, sealed: bytes) -> bytes:
-        """The inverse of `seal_details`. Raises VaultError when key, position or bytes do not belong together."""
+        """The inverse of `seal_details`. Raises VaultError when key, position or bytes do not fit."""
         cipher, nonce = self._details_cipher(position)
         try:
             return cipher.decrypt(nonce, sealed, position)
@@ -104,5 +104,5 @@ class DeploymentKeys:
         self._correlation = derive(secret, DEPLOYMENT_CORRELATION)
 
     def correlation_id(self, correlation_id: str) -> bytes:
-        """A correlation id as the ledger stores it, 16 bytes. It joins subjects, so no subject's key is used."""
+        """A correlation id as the ledger stores it, 16 bytes. It joins subjects, so it has none's key."""
         return hmac.digest(self._correlation, correlation_id.encode(), "sha256")[:16]

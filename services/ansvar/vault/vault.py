@@ -11,8 +11,9 @@ key-encryption keys, erasure and linking build on the same table.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from ansvar.vault.keys import SUBJECT_IDENTIFIER, derive
 
 NONE_YET: Final = -1
 _CHUNK: Final = 500  # bound parameters of one statement
+_BUSY_MS: Final = 10_000  # how long SQLite waits for another process that writes
 
 _metadata = sa.MetaData()
 _subjects = sa.Table(
@@ -49,7 +51,7 @@ _effects = sa.Table(
 
 
 class Wanted(Struct, frozen=True):
-    """A person to be found or made: the tag, the chain of the first event, the identifier as type and value."""
+    """A person to be found or made: tag, chain of the first event, and the identifier as type and value."""
 
     tag: bytes
     chain: int
@@ -67,23 +69,43 @@ class Person(Struct, frozen=True):
 class Vault:
     """People and effects in one SQL database, by SQLAlchemy URL."""
 
-    def __init__(self, url: str, generator: Generator) -> None:
-        self._engine = sa.create_engine(url)
+    def __init__(self, url: str | sa.URL, generator: Generator) -> None:
+        try:
+            self._engine = sa.create_engine(url)
+        except (sa.exc.ArgumentError, ImportError) as error:
+            # the URL may hold a password, so it is not repeated
+            raise VaultError(
+                f"no vault can be opened by the URL given ({type(error).__name__}): write sqlite:////PATH, "
+                "or postgresql+psycopg://USER@HOST/NAME with that driver installed"
+            ) from None
         self._generator = generator
+        self._file: tuple[Path, int, int] | None = None
         self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _configure_sqlite)
         with self._asking() as connection:
-            _metadata.create_all(connection)
+            for table in _metadata.sorted_tables:  # two that start at once must not trip over each other
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
 
     @classmethod
     def in_file(cls, path: Path, generator: Generator) -> Vault:
-        """The embedded vault: one SQLite file that only its owner can read."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        if path.stat().st_mode & 0o077:
-            raise VaultError(f"{path} can be read by others. Run: chmod 600 {path}")
-        return cls(f"sqlite:///{path}", generator)
+        """The embedded vault: one SQLite file that only its owner can read.
+
+        Raises VaultError when it cannot be made, is another user's, or is open to others.
+        """
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            found = path.stat()
+        except OSError as error:
+            raise VaultError(f"the vault {path} cannot be opened: {error.strerror}") from error
+        if found.st_uid != os.geteuid():
+            raise VaultError(f"{path} belongs to another user. Run Ansvar as its owner.")
+        if found.st_mode & 0o077:
+            raise VaultError(f"{path} is open to other users. Run: chmod 600 {path}")
+        vault = cls(sa.URL.create("sqlite", database=str(path)), generator)
+        vault._file = (path, found.st_dev, found.st_ino)
+        return vault
 
     def close(self) -> None:
         """Release every connection."""
@@ -97,12 +119,15 @@ class Vault:
         found: dict[bytes, Person] = {}
         if not wanted:
             return found
-        by_tag = {w.tag: w for w in wanted}
+        by_tag: dict[bytes, Wanted] = {}
+        for person in wanted:
+            by_tag.setdefault(person.tag, person)  # home is the chain where a person was seen first
         with self._asking() as connection:
             found.update(self._select(connection, list(by_tag)))
             fresh = [self._made(w) for tag, w in by_tag.items() if tag not in found]
             if fresh:
-                connection.execute(self._insert(_subjects).on_conflict_do_nothing(), fresh)
+                insert = self._insert(_subjects).on_conflict_do_nothing(index_elements=["tag", "generation"])
+                connection.execute(insert, fresh)
                 found.update(self._select(connection, [row["tag"] for row in fresh]))
         return found
 
@@ -110,7 +135,7 @@ class Vault:
         """chain -> seq of the last row whose effects were carried out; a chain that is absent has none."""
         with self._asking() as connection:
             rows = connection.execute(sa.select(_effects.c.chain, _effects.c.through))
-            return {chain: through for chain, through in rows}
+            return {int(chain): int(through) for chain, through in rows}
 
     def advance(self, chain: int, previous: int, through: int) -> None:
         """Move a chain's `effects_through` from `previous` (NONE_YET at first) to `through`.
@@ -156,18 +181,35 @@ class Vault:
 
     @contextmanager
     def _asking(self) -> Iterator[sa.Connection]:
+        self._check_file()
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except DBAPIError as error:
+        except (DBAPIError, sa.exc.TimeoutError) as error:
             # the driver's text may quote bound values, so only its class is told
+            cause = type(getattr(error, "orig", error)).__name__
             raise VaultUnavailable(
-                f"the vault did not answer ({type(error.orig).__name__}). Is its database up and writable?"
+                f"the vault did not answer ({cause}). Is its database up and writable?"
             ) from None
+
+    def _check_file(self) -> None:
+        """SQLite goes on writing to a file that was removed: references would be given out and lost."""
+        if self._file is None:
+            return
+        path, device, inode = self._file
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise VaultUnavailable(f"the vault {path} is gone: {error.strerror}. Bring it back.") from error
+        if (found.st_dev, found.st_ino) != (device, inode):
+            raise VaultUnavailable(f"the vault {path} was replaced by another file. Start Ansvar again.")
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=10000"):
+    for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=FULL", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    # changing the mode does not wait for its lock; it is kept in the file, so whoever came first has done it
+    with suppress(sqlite3.OperationalError):
+        cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()

@@ -194,7 +194,7 @@ def test_a_batch_has_1_to_1000_events() -> None:
     for count in (0, 1_001):
         with pytest.raises(OverLimit, match="events in a batch; allowed: 1 to 1,000") as caught:
             encode_batch([NOTICE] * count)
-        assert caught.value.reason == "over-limit"
+        assert caught.value.reason == "over_limit"
     for data in (b"\x00", write_long(1_001) + body() * 1_001 + b"\x00", write_long(-(2**63)) + b"\x00"):
         with pytest.raises(OverLimit):
             decode_batch(data, BATCH)

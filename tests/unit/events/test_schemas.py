@@ -71,7 +71,7 @@ def test_an_unknown_fingerprint_is_refused() -> None:
     with pytest.raises(UnknownSchema, match="0001020304050607") as caught:
         schemas.released(bytes(range(8)))
     assert isinstance(caught.value, EventError)
-    assert caught.value.reason == "unknown-schema"
+    assert caught.value.reason == "unknown_schema"
     with pytest.raises(UnknownSchema, match=r"\(empty\)"):
         schemas.released(b"")
 

@@ -1,0 +1,209 @@
+"""Carrying judged rows into the ledger and their effects out of it, and reading where that stopped.
+
+Invariants:
+- Rows go in before their effects go out; `effects_through` in the vault moves after the broker acknowledged.
+- Rows that the ledger has already are recomputed, must be the same, and only their effects are carried out.
+- Effects that can no longer be recomputed, because the broker has dropped their records, are said to be lost,
+  once, by an alert.
+
+Not handled here: which records, in which order (`enforcer`), what rows are (`judging`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import partial
+from itertools import takewhile
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ansvar.deployment import Deployment
+from ansvar.enforcement import metrics
+from ansvar.enforcement.appending import Append, check_covered
+from ansvar.enforcement.effects import Message, Topics, alerts, messages
+from ansvar.enforcement.errors import EnforcementError
+from ansvar.enforcement.founding import genesis
+from ansvar.enforcement.judging import Judged, Rules
+from ansvar.enforcement.memory import ChainMemory
+from ansvar.enforcement.opening import Opener, Record
+from ansvar.enforcement.people import People
+from ansvar.enforcement.ports import Publisher, TopicReader
+from ansvar.enforcement.recovering import remember
+from ansvar.enforcement.streams import check_stream
+from ansvar.enforcement.waiting import Tenure, Waiting
+from ansvar.ledger.row import Row
+from ansvar.policy.verdict import Finding, Severity
+from ansvar.store.ledger import MAX_BLOCK_ROWS, Head, LedgerStore
+from ansvar.vault.vault import NONE_YET, Vault
+
+log = logging.getLogger(__name__)
+
+Made = list[tuple[Record, list[Judged]]]
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """Everything an Enforcer works with; made once, where the process is wired."""
+
+    deployment: Deployment
+    ledger: LedgerStore
+    vault: Vault
+    people: People
+    opener: Opener
+    rules: Rules
+    reader: TopicReader
+    publisher: Publisher
+    topics: Topics
+    alert_on: Severity = "deny"
+
+
+class Chain:
+    """Where one chain stands: memory, the ledger's last row, and how far effects are."""
+
+    def __init__(self, memory: ChainMemory, head: Row, through: int) -> None:
+        self.memory = memory
+        self.head = head
+        self.through = through  # seq of the last row whose effects are done
+        self.done_offset = memory.offset  # the last record whose rows and effects are done
+
+
+class Carrier:
+    """Carries for every chain; holds nothing of any."""
+
+    def __init__(self, parts: Parts, waiting: Waiting) -> None:
+        self._parts = parts
+        self._waiting = waiting
+
+    async def carry(self, tenure: Tenure, chain: Chain, made: Made) -> None:
+        """Rows into the ledger, then effects, in blocks that the ledger takes whole.
+
+        Raises HeadMoved or EffectsMoved when another worker has the chain, Forked when the ledger holds
+        other rows for these records, Revoked when the tenure ended.
+        """
+        for block in _blocks(made):
+            await self._keep(tenure, chain, block)
+            await self._carry_out(tenure, chain, block)
+
+    async def read(self, tenure: Tenure) -> Chain:
+        """Read a chain, found it if it has no row; its memory ends before the first record with effects due.
+
+        Raises StreamMismatch where the topic is not the one that the chain was fed from, Forked where another
+        deployment founded the chain, Revoked when the tenure ended.
+        """
+        parts, partition = self._parts, tenure.partition
+        ask = partial(self._waiting.blocking, tenure)
+        head = await self._head(tenure)
+        await ask(lambda: check_covered(parts.ledger, [genesis(parts.deployment, partition)]))
+        await self._waiting.patiently(tenure, lambda: check_stream(parts.reader, partition, head.row))
+        through = await ask(lambda: parts.vault.effects_through().get(partition, NONE_YET))
+        through = await self._after_lost(tenure, head, through)
+        first = await ask(lambda: parts.ledger.first_of_record(partition, max(through + 1, 1), head.seq))
+        memory = await ask(lambda: remember(parts.ledger, partition, first, parts.deployment.recent_events))
+        await ask(lambda: parts.rules.bundle(memory.policy))
+        return Chain(memory, head.row, through)
+
+    async def _head(self, tenure: Tenure) -> Head:
+        parts, partition = self._parts, tenure.partition
+        head = await self._waiting.blocking(tenure, lambda: parts.ledger.head(partition))
+        if head is None:
+            await self._append(tenure, [genesis(parts.deployment, partition)])
+            head = await self._waiting.blocking(tenure, lambda: parts.ledger.head(partition))
+        if head is None:
+            raise EnforcementError(
+                f"chain {partition}: its genesis was read back, but now the chain has no row. "
+                "Something removes rows; run: ansvar verify"
+            )
+        return head
+
+    async def _after_lost(self, tenure: Tenure, head: Head, through: int) -> int:
+        """Go past the rows whose effects are due but whose records have expired; the new `through`."""
+        parts, partition = self._parts, tenure.partition
+        if through >= head.seq or head.seq == 0:
+            return through
+        bounds = await self._waiting.patiently(tenure, lambda: parts.reader.bounds(partition))
+
+        def lost() -> list[Row]:
+            due = (row for row, _ in parts.ledger.rows(partition, max(through + 1, 1), head.seq + 1))
+            return list(takewhile(lambda row: row.offset < bounds.start, due))
+
+        rows = await self._waiting.blocking(tenure, lost)
+        if not rows:
+            return through
+        text = (
+            f"alerts and dead letters of rows {rows[0].seq} to {rows[-1].seq} may be missing: "
+            "their records expired before they were carried out"
+        )
+        log.warning("chain %d: %s", partition, text)
+        told = Judged(
+            replace(rows[0], kind="finding"), b"", (Finding("log.effects_lost", "-", "deny", text),)
+        )
+        deployment = UUID(bytes=parts.deployment.id)
+        await self._publish(
+            tenure, [Message(parts.topics.alerts, alert) for alert in alerts(deployment, told, "deny")]
+        )
+        await self._advance(tenure, through, rows[-1].seq)
+        return rows[-1].seq
+
+    async def _keep(self, tenure: Tenure, chain: Chain, made: Made) -> None:
+        rows = [judged for _, judged_rows in made for judged in judged_rows]
+        known = [judged for judged in rows if judged.row.seq <= chain.head.seq]
+        if known:
+            await self._waiting.blocking(tenure, lambda: check_covered(self._parts.ledger, known))
+        fresh = rows[len(known) :]
+        if not fresh:
+            return
+        with metrics.APPEND_SECONDS.time():
+            await self._append(tenure, fresh)
+        chain.head = fresh[-1].row
+        metrics.count(fresh)
+
+    async def _append(self, tenure: Tenure, rows: list[Judged]) -> None:
+        append = Append(self._parts.ledger, rows)
+        while not await self._waiting.blocking(tenure, append.step):
+            log.warning("partition %d: an append was reported but is not there; sent again", tenure.partition)
+
+    async def _carry_out(self, tenure: Tenure, chain: Chain, made: Made) -> None:
+        parts = self._parts
+        deployment = UUID(bytes=parts.deployment.id)
+        due = [
+            message
+            for record, rows in made
+            for message in messages(
+                deployment,
+                record,
+                [judged for judged in rows if judged.row.seq > chain.through],
+                parts.topics,
+                parts.alert_on,
+            )
+        ]
+        if due:
+            await self._publish(tenure, due)
+        last = made[-1][1][-1].row.seq
+        if last > chain.through:
+            await self._advance(tenure, chain.through, last)
+            chain.through = last
+        chain.done_offset = made[-1][0].offset
+
+    async def _publish(self, tenure: Tenure, due: list[Message]) -> None:
+        await self._waiting.patiently(tenure, lambda: self._parts.publisher.publish(due))
+        metrics.count_messages(due, self._parts.topics)
+
+    async def _advance(self, tenure: Tenure, through: int, last: int) -> None:
+        vault = self._parts.vault
+        await self._waiting.blocking(tenure, lambda: vault.advance(tenure.partition, through, last))
+
+
+def _blocks(made: Made) -> Iterable[Made]:
+    """Cut at record boundaries so that no append holds more rows than one block may."""
+    block: Made = []
+    rows = 0
+    for record, judged in made:
+        if block and rows + len(judged) > MAX_BLOCK_ROWS:
+            yield block
+            block, rows = [], 0
+        block.append((record, judged))
+        rows += len(judged)
+    if block:
+        yield block

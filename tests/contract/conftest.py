@@ -1,0 +1,48 @@
+"""Every store that Ansvar may be given: chDB in process, and ClickHouse over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ansvar.store.client import Store
+from ansvar.store.migrate import migrate
+from clickhouse_http import PASSWORD, USER, ClickHouseFront
+from stores import engine as engine
+from stores import new_database
+
+
+@pytest.fixture(scope="module")
+def front(engine: str) -> Iterator[ClickHouseFront]:
+    """ClickHouse's HTTP interface over the module's engine."""
+    front = ClickHouseFront(engine.removeprefix("chdb:///"))
+    yield front
+    front.close()
+
+
+@pytest.fixture(params=["chdb", "http"])
+def connect(request: pytest.FixtureRequest, engine: str) -> Iterator[Callable[[str], Store]]:
+    """Opens a database by name over each transport; all are closed after the test."""
+    opened: list[Store] = []
+
+    def open_one(database: str) -> Store:
+        if request.param == "chdb":
+            store = Store(engine, database=database)
+        else:
+            front: ClickHouseFront = request.getfixturevalue("front")
+            store = Store(f"http://{USER}@{front.address}", database=database, password=PASSWORD)
+        opened.append(store)
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(connect: Callable[[str], Store]) -> Store:
+    """A migrated database of its own."""
+    store = connect(new_database())
+    migrate(store, 0)
+    return store
