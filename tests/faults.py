@@ -50,9 +50,9 @@ class Faults:
 
     def draw(self, operation: str) -> str:
         """What happens to this call: '' for nothing unusual."""
-        if self._random.randrange(self._every * _RARER.get(operation, 1)):
-            return ""
         kinds = [kind for kind in self._kinds if kind not in LIES or operation == "insert"]
+        if not kinds or self._random.randrange(self._every * _RARER.get(operation, 1)):
+            return ""
         kind = kinds[self._turn[operation] % len(kinds)]
         self._turn[operation] += 1
         self.met[operation, kind] += 1

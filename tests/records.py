@@ -85,6 +85,7 @@ def deployment(recent_events: int = 200_000, chains: int = CHAINS) -> Deployment
         operator=bytes(32),
         epoch=EPOCH,
         intake=INTAKE.public_key().to_bytes(),
+        secrets=bytes(32),
         producers=(RegisteredProducer("local", SIGNING.public_key().public_bytes_raw()),),
         founded_at=NOW - HOUR,
     )

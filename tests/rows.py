@@ -17,7 +17,7 @@ JANUARY = 1_767_225_600_000  # 2026-01-01 in ms
 EVENT_KINDS = ("processing", "transfer", "disclosure", "rights", "contract", "notice")
 
 _INT64 = st.integers(-(2**63), 2**63 - 1)
-# Long texts, whose length takes two bytes, are short ones repeated: what is drawn for a whole row stays small.
+# Long texts, whose length takes two bytes, are short ones repeated: little is drawn for a whole row.
 _TEXT = st.one_of(
     st.just(""),
     st.text(max_size=8),

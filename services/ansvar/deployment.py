@@ -48,6 +48,7 @@ class Deployment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     operator: bytes  # Ed25519 public key that signs what only an operator may do
     epoch: int
     intake: bytes  # public intake key of the first epoch
+    secrets: bytes  # commitment to the secrets that rows depend on, 32 bytes; see `Keyring.commitment`
     producers: tuple[RegisteredProducer, ...]
     founded_at: int  # ms since 1970
 
@@ -87,6 +88,7 @@ def _sizes_fit(deployment: Deployment) -> bool:
     return (
         len(deployment.id) == 16
         and len(deployment.bundle) == 32
+        and len(deployment.secrets) == 32
         and len(deployment.intake) == PUBLIC_BYTES
         and all(len(key) == 32 for key in keys)
     )

@@ -63,8 +63,10 @@ def _found(catalogue: Catalogue, keys: Path, settings: Settings, bundle: bytes, 
 def check_keys(deployment: Deployment, ring: Keyring) -> None:
     """Raise DeploymentError unless the keys belong to the deployment."""
     intake = ring.intake.get(deployment.epoch)
-    if ring.operator.public_bytes_raw() != deployment.operator or (
-        intake is not None and intake.public_key().to_bytes() != deployment.intake
+    if (
+        ring.operator.public_bytes_raw() != deployment.operator
+        or not hmac.compare_digest(ring.commitment, deployment.secrets)
+        or (intake is not None and intake.public_key().to_bytes() != deployment.intake)
     ):
         raise DeploymentError(
             f"the keys in this data directory do not belong to deployment {UUID(bytes=deployment.id)}. "
@@ -111,6 +113,7 @@ def _record(kit: ProducerKit, ring: Keyring, settings: Settings, bundle: bytes, 
         operator=ring.operator.public_bytes_raw(),
         epoch=kit.epoch,
         intake=kit.intake_key.to_bytes(),
+        secrets=ring.commitment,
         producers=(RegisteredProducer(kit.producer, kit.signing_key.public_key().public_bytes_raw()),),
         founded_at=now,
     )

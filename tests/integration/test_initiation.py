@@ -15,7 +15,7 @@ from ansvar.deployment import DeploymentError, from_record, to_record
 from ansvar.emitter.errors import KitError
 from ansvar.emitter.kit import ProducerKit
 from ansvar.initiation import LOCAL_PRODUCER, check_keys, initiate
-from ansvar.keyfiles import KeyFileError
+from ansvar.keyfiles import KeyFileError, write_secret
 from ansvar.policy.canonical import canonical
 from ansvar.policy.errors import BundleError
 from ansvar.sample import SAMPLE_BUNDLE
@@ -95,6 +95,14 @@ def test_keys_of_another_deployment(new_store: Callable[[], Store], tmp_path: Pa
     shutil.copy(tmp_path / "ours" / "intake-0001.pem", tmp_path / "theirs" / "intake-0001.pem")
     with pytest.raises(DeploymentError, match="Bring the keys of that deployment"):
         check_keys(deployment, keyring.read(tmp_path / "theirs"))
+
+
+@pytest.mark.parametrize("name", ["partition.key", "pepper.key", "deployment.key"])
+def test_a_secret_that_was_exchanged_is_noticed(store: Store, keys: Path, name: str) -> None:
+    initiate(keys, store, SETTINGS, SAMPLE_BUNDLE, NOW)
+    write_secret(keys / name, bytes(32), replace=True)
+    with pytest.raises(DeploymentError, match="do not belong to deployment"):
+        initiate(keys, store, SETTINGS, SAMPLE_BUNDLE, NOW)
 
 
 def test_a_broken_bundle_founds_nothing(store: Store, keys: Path, tmp_path: Path) -> None:

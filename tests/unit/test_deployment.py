@@ -24,6 +24,7 @@ SAMPLE = Deployment(
     operator=b"\x01" * 32,
     epoch=1,
     intake=b"\x02" * PUBLIC_BYTES,
+    secrets=b"\x05" * 32,
     producers=(RegisteredProducer("local", b"\x03" * 32), RegisteredProducer("crm", b"\x04" * 32, ("crm",))),
     founded_at=1_767_225_600_123,
 )
@@ -42,6 +43,7 @@ DEPLOYMENTS = st.builds(
     operator=KEYS,
     epoch=st.integers(0, 2**32 - 1),
     intake=st.binary(min_size=PUBLIC_BYTES, max_size=PUBLIC_BYTES),
+    secrets=KEYS,
     producers=st.lists(
         st.builds(RegisteredProducer, NAMES, KEYS, st.lists(NAMES).map(tuple), st.lists(NAMES).map(tuple))
     ).map(tuple),
@@ -103,6 +105,7 @@ def test_what_is_no_record(record: bytes) -> None:
         {"bundle": bytes(31)},
         {"operator": bytes(33)},
         {"intake": bytes(32)},
+        {"secrets": bytes(16)},
         {"producers": (RegisteredProducer("local", bytes(31)),)},
     ],
 )
@@ -117,5 +120,5 @@ def test_the_record_is_frozen() -> None:
         b'{"bundle":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=","chains":4,"engine":1,"epoch":1,'
         b'"founded_at":1767225600123,"id":"AAECAwQFBgcICQoLDA0ODw==","intake":"",'
         b'"operator":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=","producers":[],'
-        b'"recent_events":200000,"topic":"ansvar.events","version":1}'
+        b'"recent_events":200000,"secrets":"BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU=","topic":"ansvar.events","version":1}'
     )

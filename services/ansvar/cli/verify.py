@@ -48,7 +48,7 @@ def verify(
     if as_json:
         sys.stdout.write(json.dumps(to_json(report), indent=2) + "\n")
     else:
-        rows = [(c.chain, c.rows, c.root, c.kind or "intact") for c in report.chains]
+        rows = [(c.chain, c.rows, c.root, c.state) for c in report.chains]
         print_rows(("chain", "rows", "root", "state"), rows, format_)
     for line in fault_lines(report):
         sys.stderr.write(line + "\n")
@@ -57,11 +57,11 @@ def verify(
 
 
 def _report(directory: DataDirectory) -> Report:
+    from ansvar.accountability.verification import rows_total, verify_everything
     from ansvar.embedded.errors import EmbeddedError
     from ansvar.embedded.stack import running_stack
     from ansvar.enforcement.wiring import open_store, open_vault
     from ansvar.settings import settings
-    from ansvar.verifier.whole import rows_total, verify_everything
 
     chosen = settings()
     note = running_stack(directory)

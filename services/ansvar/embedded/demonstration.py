@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer
 from msgspec import Struct
 
 from ansvar.accountability.overview import Table, overview
+from ansvar.accountability.verification import verify_everything
 from ansvar.directory import DataDirectory
 from ansvar.embedded.errors import EmbeddedError
 from ansvar.embedded.stack import Stack, running
@@ -37,7 +38,6 @@ from ansvar.settings import Settings
 from ansvar.store.client import Store
 from ansvar.vault.keyring import kit_path
 from ansvar.verifier.report import Report
-from ansvar.verifier.whole import verify_everything
 
 _POLL_SECONDS = 0.1
 _EMIT_AT_ONCE = 2_000

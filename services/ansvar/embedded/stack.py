@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from ansvar.accountability.verification import verify_everything
 from ansvar.api.app import make_api
 from ansvar.deployment import Deployment
 from ansvar.directory import DataDirectory
@@ -45,7 +46,6 @@ from ansvar.settings import Settings, external_kafka
 from ansvar.store.client import Store
 from ansvar.vault.generator import Generator
 from ansvar.verifier.report import to_json
-from ansvar.verifier.whole import verify_everything
 
 Progress = Callable[[str], None]
 T = TypeVar("T")

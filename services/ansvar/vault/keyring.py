@@ -7,6 +7,7 @@ what producers sealed in that epoch; `operator.pem` signs what only an operator 
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from ansvar.keyfiles import (
 )
 
 FIRST_EPOCH: Final = 1
+_COMMITMENT: Final = b"ansvar/deployment/secrets/v1"
 _SECRETS: Final = ("partition.key", "pepper.key", "deployment.key")
 
 
@@ -42,6 +44,15 @@ class Keyring(Struct, frozen=True):
     deployment_secret: bytes
     intake: dict[int, IntakePrivateKey]  # by epoch
     operator: Ed25519PublicKey
+
+    @property
+    def commitment(self) -> bytes:
+        """What the deployment record says of the three secrets, 32 bytes that tell nothing about them.
+
+        A worker with another partition key, pepper or deployment secret would give the same people new
+        references and the same events new digests, and nobody would notice.
+        """
+        return hmac.digest(self.deployment_secret, _COMMITMENT + self.partition_key + self.pepper, "sha256")
 
     def __repr__(self) -> str:
         return f"Keyring(epochs={sorted(self.intake)})"

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 
+class Found(Struct, frozen=True):
+    """One fault: its kind, the row it names, and what was seen."""
+
+    kind: str
+    seq: int
+    message: str
+
+
 class ChainResult(Struct, frozen=True):
-    """One chain: rows that passed, the root over them in hex, and the first fault if any."""
+    """One chain: rows that passed, the root over them in hex, and what was found, in order of seq."""
 
     chain: int
     rows: int
     root: str
-    kind: str | None = None
-    seq: int | None = None
-    message: str | None = None
+    faults: tuple[Found, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """One word for a table."""
+        return self.faults[0].kind if self.faults else "intact"
 
 
 class Report(Struct, frozen=True):
@@ -28,7 +39,7 @@ class Report(Struct, frozen=True):
     @property
     def intact(self) -> bool:
         """Whether nothing was found."""
-        return not self.beside and all(chain.kind is None for chain in self.chains)
+        return not self.beside and not any(chain.faults for chain in self.chains)
 
     @property
     def rows(self) -> int:
@@ -36,36 +47,17 @@ class Report(Struct, frozen=True):
         return sum(chain.rows for chain in self.chains)
 
 
-def fault_lines(report: Report) -> Sequence[str]:
+def fault_lines(report: Report) -> list[str]:
     """One line for each thing found, naming chain, seq and kind."""
-    lines = [
-        f"chain {c.chain}, seq {c.seq}: {c.kind}: {c.message}" for c in report.chains if c.kind is not None
-    ]
+    lines = [f"chain {c.chain}, seq {f.seq}: {f.kind}: {f.message}" for c in report.chains for f in c.faults]
     return [*lines, *report.beside]
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The report as a JSON object."""
-    chains = [
-        {
-            "chain": c.chain,
-            "rows": c.rows,
-            "root": c.root,
-            "fault": None if c.kind is None else {"kind": c.kind, "seq": c.seq, "message": c.message},
-        }
-        for c in report.chains
-    ]
-    return {"intact": report.intact, "rows": report.rows, "chains": chains, "beside": list(report.beside)}
+    """The report as a JSON object: `intact`, `rows`, `chains` (each with its `faults`) and `beside`."""
+    return {"intact": report.intact, "rows": report.rows, **msgspec.to_builtins(report)}
 
 
 def from_json(data: dict[str, Any]) -> Report:
-    """The inverse of `to_json`."""
-    chains = []
-    for c in data["chains"]:
-        fault = c["fault"] or {}
-        chains.append(
-            ChainResult(
-                c["chain"], c["rows"], c["root"], fault.get("kind"), fault.get("seq"), fault.get("message")
-            )
-        )
-    return Report(tuple(chains), tuple(data["beside"]))
+    """The inverse of `to_json`; raises msgspec.ValidationError on anything else."""
+    return msgspec.convert({"chains": data.get("chains"), "beside": data.get("beside")}, Report)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ansvar.ledger.row import Row
 from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreError
 from ansvar.store.ledger import LedgerStore
 from ansvar.store.verify import ChainReport, ProgressOfChains, verify_bundles, verify_store
 from ansvar.vault.vault import Vault
-from ansvar.verifier.report import ChainResult, Report
+from ansvar.verifier.report import ChainResult, Found, Report
 
 
 def verify_everything(store: Store, vault: Vault, progress: ProgressOfChains | None = None) -> Report:
@@ -20,29 +19,32 @@ def verify_everything(store: Store, vault: Vault, progress: ProgressOfChains | N
         verify_bundles(store)
     except StoreError as error:
         beside.append(str(error))
-    beside += _founded_otherwise(store, chains)
+    try:
+        beside += _founded_otherwise(store, chains)
+    except StoreError as error:
+        beside.append(str(error))
     return Report(tuple(map(_result, chains)), tuple(beside))
 
 
 def _result(report: ChainReport) -> ChainResult:
-    fault = report.fault
-    root = report.root.hex()
-    if fault is None:
-        return ChainResult(report.chain, report.rows, root)
-    return ChainResult(report.chain, report.rows, root, fault.kind, fault.seq, fault.message)
+    faults = sorted({(fault.seq, fault.kind, fault.message) for fault in report.faults})
+    found = tuple(Found(kind, seq, message) for seq, kind, message in faults)
+    return ChainResult(report.chain, report.rows, report.root.hex(), found)
 
 
 def _founded_otherwise(store: Store, chains: list[ChainReport]) -> list[str]:
-    """Chains whose genesis does not hold the deployment record that the store has now."""
+    """Intact chains whose genesis does not hold the deployment record that the store has now."""
     record = Catalogue(store).deployment()
     ledger = LedgerStore(store)
     found = []
     for report in chains:
-        if report.rows == 0:
+        if report.faults or not report.rows:
             continue
-        first: Row = next(iter(ledger.rows(report.chain, 0, 1)))[0]
-        if record is None or first.extra.encode() != record:
-            found.append(f"chain {report.chain}, seq 0: wrong-origin: not founded on the deployment record")
+        for first, _ in ledger.rows(report.chain, 0, 1):
+            if record is None or first.extra.encode() != record:
+                found.append(
+                    f"chain {report.chain}, seq 0: wrong-origin: not founded on the deployment record"
+                )
     return found
 
 
