@@ -6,17 +6,21 @@ Everything here is waited for by condition and ended by id, whatever a test does
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
@@ -362,6 +366,14 @@ class Running:
         """Wait for the end; returns the exit code."""
         return self.process.wait(seconds)
 
+    @property
+    def port(self) -> int:
+        """The API's port, once the command says it."""
+        self.says("Running: ")
+        found = re.search(r"Running: http://127\.0\.0\.1:(\d+)", self.output)
+        assert found is not None, self.output
+        return int(found[1])
+
     def stop(self) -> int:
         """Ctrl-C, and wait."""
         self.signal(signal.SIGINT)
@@ -401,3 +413,62 @@ def data_directory(path: Path) -> Iterator[Path]:
     finally:
         while (orphan := find_orphan((path / "kafka").resolve(), None, None)) is not None:
             orphan.end()
+
+
+_DUMP = """
+import json, sys
+from pathlib import Path
+from ansvar.store.client import Store, chdb_dsn
+store = Store(chdb_dsn(Path(sys.argv[1])))
+rows = store.query(
+    "SELECT chain, seq, kind, toString(event_id), verdict, offset, findings "
+    "FROM {database}.ledger ORDER BY chain, seq"
+)
+store.close()
+print(json.dumps(rows))
+"""
+
+
+class Kept(Struct, frozen=True, array_like=True):
+    """What a test wants to know of a row that a process left."""
+
+    chain: int
+    seq: int
+    kind: str
+    event_id: str
+    verdict: str
+    offset: int
+    findings: list[str]
+
+
+def kept(data: Path) -> list[Kept]:
+    """Every row in a data directory that no process has open, by chain and seq."""
+    done = subprocess.run(
+        [sys.executable, "-c", _DUMP, data / "clickhouse"], capture_output=True, text=True, check=True
+    )
+    return msgspec.json.decode(done.stdout, type=list[Kept])
+
+
+def kept_events(data: Path) -> Counter[str]:
+    """Event id -> number of rows that judge it."""
+    return Counter(row.event_id for row in kept(data) if row.verdict)
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """(status, body) of a GET on the stack's API; (0, "") while nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except OSError:
+        return 0, ""
+    finally:
+        connection.close()
+
+
+def judged(port: int) -> int:
+    """How many events a running stack has judged since its start, by its metrics."""
+    _, text = ask(port, "/metrics")
+    found = re.findall(r'^ansvar_rows_total\{kind="\w+",verdict="\w+"\} ([\d.]+)', text, re.MULTILINE)
+    return sum(int(float(value)) for value in found)

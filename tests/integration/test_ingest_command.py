@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 import logging
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansvar.cli import ingest as command
+from ansvar.cli.lines import numbered_lines
+from ansvar.cli.lines import opened as command_opened
 from ansvar.cli.program import run
 from ansvar.directory import DataDirectory
+from ansvar.embedded.filelock import FileLock
 from ansvar.enforcement.wiring import open_store
 from ansvar.settings import settings
 from ansvar.store.verify import verify_store
@@ -119,21 +122,25 @@ def test_wrong_use(
         def seekable(self) -> bool:
             return False
 
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe(b"{}")))
+    monkeypatch.setattr(command, "opened", _from(Pipe(b"{}"), command_opened))
     assert ingest(file(tmp_path), data) == 2
-    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert said in capsys.readouterr().err
+
+
+def _from(pipe: io.BytesIO, real: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Standard input is this pipe; files are as they are."""
+    return lambda file: nullcontext(pipe) if file == "-" else real(file)
 
 
 def test_a_file_that_changes_while_it_is_read(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path / "events.jsonl", event(1))
-    real = command.numbered_lines
 
     def growing(*given: Any) -> Iterator[tuple[int, bytes]]:
         with file.open("a") as more:
             more.write(json.dumps(event(2)) + "\n")
-        return real(*given)
+        return numbered_lines(*given)
 
     monkeypatch.setattr(command, "numbered_lines", growing)
     assert ingest(file, data) == 2
@@ -141,8 +148,6 @@ def test_a_file_that_changes_while_it_is_read(
 
 
 def test_a_directory_in_use(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from ansvar.embedded.filelock import FileLock
-
     directory = DataDirectory(data)
     directory.make()
     lock = FileLock(directory.lock)

@@ -88,6 +88,11 @@ class Held(LedgerStore):
         super().append(chain, first_seq, block, attempt=attempt)
 
 
+def has_done_its_own(worker: Worker, ends: dict[int, int]) -> bool:
+    """Whether a worker has done all that its own partitions hold."""
+    return all(worker.enforcer.done_offset(p) == ends[p] - 1 for p in worker.enforcer.partitions)
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["late", "early"])
 async def test_an_append_in_flight_when_its_partition_moves(deployed: Deployed, before: bool) -> None:
     """It lands before or after the new owner has appended the same rows: either way each is there once."""
@@ -97,10 +102,12 @@ async def test_an_append_in_flight_when_its_partition_moves(deployed: Deployed, 
     try:
         async with deployed.worker(ledger=held) as one:
             await until(held.entered.is_set, "an append is in flight")
+            async with deployed.reader() as reader:
+                ends = {p: (await reader.bounds(p)).end for p in range(4)}
             async with deployed.worker() as two:
                 await until(lambda: len(two.enforcer.partitions) == 2, "two partitions moved")
                 if before:
-                    await deployed.caught_up(two)  # of its own two partitions only
+                    await until(lambda: has_done_its_own(two, ends), "the new owner has done its partitions")
                 held.let_through.set()
                 await deployed.caught_up(one, two)
                 assert one.failure.error is two.failure.error is None

@@ -127,14 +127,14 @@ async def _enqueue(lines: Iterable[tuple[int, bytes]], emitter: Emitter, totals:
 @asynccontextmanager
 async def _kafka(directory: DataDirectory, bundle: Path) -> AsyncIterator[KafkaSettings]:
     """Kafka, with the topics and this machine's producer kit in place: the running stack's, or our own."""
-    from ansvar.embedded.stack import broker, founded, owned, running_stack
+    from ansvar.embedded.stack import broker, founded, named_kafka, owned, running_stack
     from ansvar.emitter.kafka import KafkaSettings
     from ansvar.enforcement.topics import ensure_topics
     from ansvar.settings import settings
 
     note = running_stack(directory)
     if note is not None:
-        yield KafkaSettings(bootstrap=note.kafka)
+        yield named_kafka() or KafkaSettings(bootstrap=note.kafka)
         return
     chosen = settings()
     async with (

@@ -18,12 +18,13 @@ def init(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE) 
 
     Example: ANSVAR_CHAINS=16 ansvar init --data-dir /srv/ansvar --bundle ./policy
     """
-    from ansvar.embedded.stack import broker, founded, owned
+    from ansvar.embedded.stack import broker, founded, named_kafka, owned
     from ansvar.enforcement.topics import ensure_topics
     from ansvar.settings import settings
 
     directory = DataDirectory(data_dir)
     chosen = settings()
+    named_kafka()  # what is wrong there is said before anything is made
 
     async def found() -> None:
         out = console(stderr=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
 
 from ansvar.cli import demo, doctor, emit, evaluate, ingest, init, up, verify
@@ -13,7 +12,6 @@ from ansvar.cli import demo, doctor, emit, evaluate, ingest, init, up, verify
 app = typer.Typer(
     name="ansvar",
     help="Prove what was done with personal data: judge, record and verify events.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -22,18 +20,24 @@ for command in (init, demo, up, emit, evaluate, ingest, verify, doctor):
     command.register(app)
 
 
+_STOPPED = 130  # as a shell has it: 128 and the number of SIGINT
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run the program; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        result = app(arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+        result = app(given or ["--help"], standalone_mode=False, prog_name="ansvar")
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = "ansvar" if context is None else context.command_path
+        text = " ".join(error.format_message().split())
+        sys.stderr.write(f"{command}: {text.rstrip('.')}. See: {command} --help\n")
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("ansvar: stopped\n")
-        return 130
-    except BrokenPipeError:
-        # the reader has had enough; Python would complain about the rest at exit
+    except (typer.Abort, KeyboardInterrupt):
+        result = _STOPPED
+    except SystemExit:
+        # so Typer answers a closed pipe: the reader has had enough, and Python must not complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -41,7 +45,9 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         sys.stderr.write(f"ansvar: {error}\n")
         return 2
-    return result if isinstance(result, int) else 0
+    if result == _STOPPED:
+        sys.stderr.write("ansvar: stopped\n")
+    return int(result or 0) if given else 2
 
 
 def _is_ours(error: Exception) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,8 @@ import typer
 
 from ansvar.cli.options import DEFAULT_BUNDLE, DEFAULT_DATA_DIR, Bundle, DataDir, console, log_to
 from ansvar.directory import DataDirectory
+
+_PATIENCE_SECONDS = 5.0
 
 
 def up(
@@ -63,8 +67,27 @@ async def _until_stopped(directory: DataDirectory, bundle: Path, port: int | Non
         running.cancel()
     stopping.cancel()
     await asyncio.wait((running,))
-    if not running.cancelled():
-        running.result()
+    error = None if running.cancelled() else running.exception()
+    await _nothing_left(error)
+    if error is not None:
+        raise error
+
+
+async def _nothing_left(error: BaseException | None) -> None:
+    """End the process here if a task refuses to end: asyncio would wait for it without limit.
+
+    Everything of ours is closed by now; only Faust can still be at it, when its broker is gone.
+    """
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if not left:
+        return
+    for task in left:
+        task.cancel()
+    _, left = await asyncio.wait(left, timeout=_PATIENCE_SECONDS)
+    if left:
+        sys.stderr.write(f"ansvar: {error}\n" if error is not None else "Stopped.\n")
+        sys.stderr.flush()
+        os._exit(0 if error is None else 2)
 
 
 async def _stack(directory: DataDirectory, bundle: Path, port: int | None, stop: asyncio.Event) -> None:

@@ -97,6 +97,11 @@ class _Front:
         return self.stack.verify()
 
 
+def named_kafka() -> KafkaSettings | None:
+    """The Kafka that ANSVAR_KAFKA names, None for the embedded one; raises KafkaSettingsError."""
+    return settings_from_environment() if external_kafka() else None
+
+
 @asynccontextmanager
 async def broker(
     directory: DataDirectory, progress: Progress, failure: Failure | None = None
@@ -105,8 +110,9 @@ async def broker(
 
     With `failure` given, the embedded broker's unasked end is reported there.
     """
-    if external_kafka():
-        yield settings_from_environment()
+    external = named_kafka()
+    if external is not None:
+        yield external
         return
     embedded = EmbeddedBroker(directory.kafka, logs=directory.logs)
     told = _Abortable(progress)
@@ -167,6 +173,7 @@ async def running(
     front = _Front()
     failure = Failure()
     token = secrets.token_urlsafe(32)
+    named_kafka()  # what is wrong there is said before anything is made
 
     def tell(text: str) -> None:
         front.doing = f"starting: {text}"

@@ -120,28 +120,43 @@ def make_app(
 
 @asynccontextmanager
 async def running_app(app: faust.App, enforcer: Enforcer, failure: Failure) -> AsyncIterator[None]:
-    """Run the app; on leaving, the batch in hand is finished and acknowledged before the app stops."""
+    """Run the app; on leaving, the batch in hand is finished and acknowledged before the app stops.
+
+    Entering does not wait until partitions are taken over, which a store that is away can hold up.
+    """
+
+    async def start() -> None:
+        try:
+            await app.start()
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task but at the end
+            failure.report(error)
 
     async def watch() -> None:
         await app._crashed.wait()  # mode has no other way to wait for it
         failure.report(app.crash_reason or RuntimeError("Faust crashed without a reason"))
 
-    watching = asyncio.create_task(watch())
+    starting, watching = asyncio.create_task(start()), asyncio.create_task(watch())
     try:
-        await app.start()
         yield
     finally:
         watching.cancel()
-        await _within(_FINISH_SECONDS, enforcer.close(), "the batch in hand could not be finished")
-        await _within(_STOP_SECONDS, app.stop(), "Faust did not stop")
+        await _within(_FINISH_SECONDS, enforcer.close(), "the batch in hand is not finished")
+        await _within(_STOP_SECONDS, _stopped(app, starting), "Faust has not stopped")
+
+
+async def _stopped(app: faust.App, starting: asyncio.Task[None]) -> None:
+    await starting  # nothing holds it up any more; a half-started app would not stop
+    await app.stop()
 
 
 async def _within(seconds: float, step: Coroutine[Any, Any, None], otherwise: str) -> None:
-    try:
-        await asyncio.wait_for(step, seconds)
-    except TimeoutError:
+    """Wait for a step, but not longer; it is not cancelled, because Faust swallows that and waits on."""
+    done, _ = await asyncio.wait((asyncio.create_task(step),), timeout=seconds)
+    if not done:
         # nothing unfinished was acknowledged: the next start goes on where the ledger ends
-        log.warning("%s within %.0f s; stopping without it", otherwise, seconds)
+        log.warning("%s after %.0f s; stopping without it", otherwise, seconds)
+    for task in done:
+        task.result()
 
 
 def _record(message: Any) -> Record:

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 import judging
+from ansvar.emitter.kafka import MAX_RECORD_BYTES
 from ansvar.enforcement.effects import REFUSED_ALERTS_AN_HOUR, Message, alerts, messages
 from ansvar.enforcement.judging import Judged
 from ansvar.events.codec import single_object_decode
@@ -141,6 +142,16 @@ def test_a_dead_letter_of_an_unknown_sender() -> None:
     (letter,) = decoded(caused(chain, chain.take(b"")), TOPICS.deadletter)
     assert (letter["reason"], letter["producer"], letter["record"]) == ("undecodable", None, b"")
     assert "more events" not in letter["explanation"]
+
+
+def test_a_dead_letter_holds_no_more_than_a_topic_takes() -> None:
+    """A compressed record may unpack to more than may be sent again."""
+    chain = Chain()
+    value = bytes(MAX_RECORD_BYTES + 1)
+    (letter,) = decoded(caused(chain, chain.take(value)), TOPICS.deadletter)
+    assert letter["record"] == value[:-1]
+    assert str(len(value)) in letter["explanation"]
+    assert letter["sha256"] == chain.records[0].sha256
 
 
 def test_refusals_raise_few_alerts_an_hour_but_leave_every_row_and_letter() -> None:
