@@ -319,6 +319,17 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | {"COLUMNS": "200"} | changes
 
 
+def own_settings(bootstrap: str, chains: int = 2) -> dict[str, str]:
+    """Settings with which a command shares a broker and nothing else."""
+    name = f"c{uuid.uuid4().hex[:10]}"
+    return {
+        "ANSVAR_KAFKA": bootstrap,
+        "ANSVAR_TOPIC": f"{name}.events",
+        "ANSVAR_GROUP": name,
+        "ANSVAR_CHAINS": str(chains),
+    }
+
+
 def run(
     *arguments: str | Path,
     text: str | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -63,7 +64,7 @@ def test_an_empty_ledger(store: Store) -> None:
     assert list(ledger.rows(0, 0, 10)) == []
     assert list(ledger.state_rows(0, 10)) == []
     assert list(ledger.recent_events(0, 0, 10)) == []
-    assert list(ledger.batch_numbers(0, 0, 10)) == []
+    assert list(ledger.batch_ranges(0, 0, 10)) == []
     assert ledger.rows_of_kind(0, ["gap"], 0, 10) == []
 
 
@@ -104,13 +105,25 @@ def test_recent_events(ledger: LedgerStore) -> None:
 
 
 @pytest.mark.parametrize("since", [0, JANUARY + 5 * 60_000, JANUARY + 10**9])
-def test_batch_numbers(ledger: LedgerStore, since: int) -> None:
-    expected: dict[tuple[bytes, int], int] = {}
+def test_batch_ranges(ledger: LedgerStore, since: int) -> None:
+    expected: dict[tuple[str, bytes, int], int] = {}
     for row in MODEL[0][:90]:
         if row.session != ZERO16 and row.kind not in ("session", "gap") and row.recorded_at >= since:
-            expected.setdefault((row.session, row.batch), row.recorded_at)
-    found = list(ledger.batch_numbers(0, since, 90))
-    assert found == [(session, batch, at) for (session, batch), at in expected.items()]
+            expected[row.producer, row.session, row.batch] = row.recorded_at
+    found = ledger.batch_ranges(0, since, 90)
+    named = [(r.producer, r.session, number) for r in found for number in range(r.first, r.last + 1)]
+    assert named == sorted(expected)
+    assert not {(r.producer, r.session, r.last + 1) for r in found} & set(expected)
+    for r in found:
+        assert r.last_at == max(expected[r.producer, r.session, n] for n in range(r.first, r.last + 1))
+
+
+def test_refused_by_hour(ledger: LedgerStore) -> None:
+    refused = [row for row in MODEL[1][:100] if row.kind == "refused"]
+    hours = Counter(row.recorded_at // 3_600_000 for row in refused)
+    found = ledger.refused_by_hour(1, 0, 100)
+    assert {at // 3_600_000: rows for at, rows in found} == hours
+    assert ledger.refused_by_hour(1, refused[-1].recorded_at + 1, 100) == []
 
 
 @pytest.mark.parametrize("kinds", [["genesis", "policy"], ["refused"], ["erasure"], list(KINDS), []])

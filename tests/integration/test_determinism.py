@@ -388,11 +388,6 @@ async def test_a_worker_that_slept_through_it_all(world: Callable[..., World]) -
     await check(made, world)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="ClickHouse forgets tokens after 10,000 inserts into the table, and an insert that was lost but "
-    "reported as done leaves none: an append must look whether its place is taken before it sends",
-)
 async def test_a_token_that_the_store_does_not_remember(world: Callable[..., World]) -> None:
     """A worker that was suspended with an append in hand wakes up after its token was forgotten."""
     made = world()

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,8 @@ from ansvar.directory import DataDirectory
 from ansvar.sample import SAMPLE_BUNDLE
 
 DataDir = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where everything is kept.")]
+_LOG_BYTES, _LOGS_KEPT = 10 << 20, 5
+
 DEFAULT_DATA_DIR = Path(".ansvar")
 Bundle = Annotated[
     Path,
@@ -74,7 +77,7 @@ def print_rows(
 def log_to(directory: DataDirectory) -> None:
     """Everything goes to a log file; what a person must know also to standard error."""
     directory.make()
-    whole = logging.FileHandler(directory.logs / "ansvar.log")
+    whole = RotatingFileHandler(directory.logs / "ansvar.log", maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT)
     whole.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     urgent = logging.StreamHandler()
     urgent.setLevel(logging.WARNING)

@@ -41,7 +41,12 @@ def listening(port: int) -> Iterator[socket.socket]:
 async def serving(api: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
     """Serve the API on a listening socket."""
     config = uvicorn.Config(
-        api, log_config=None, lifespan="off", timeout_graceful_shutdown=_GRACE_SECONDS, ws="none"
+        api,
+        log_config=None,
+        access_log=False,  # a probe every second would be most of the log
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ws="none",
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener]))

@@ -27,6 +27,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.types import TP
 
@@ -191,7 +193,22 @@ def _consumer_class(topic: str, enforcer: Enforcer) -> type[FaustConsumer]:
             enforcer.release_all()
             await super().on_partitions_assigned(assigned, generation_id)
 
+        def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+            return _Thread(self, loop=self.loop, beacon=self.beacon)
+
     return LedgerConsumer
+
+
+class _Thread(AIOKafkaConsumerThread):
+    """Faust's consumer thread, which can also be stopped while the broker is gone."""
+
+    async def on_thread_stop(self) -> None:
+        try:
+            await super().on_thread_stop()
+        except (asyncio.CancelledError, KafkaError) as error:
+            # aiokafka hands on its own cancellation of a fetch; Faust would wait for this thread for ever
+            log.info("the consumer did not stop cleanly: %s", type(error).__name__)
+            await self._consumer._client.close()
 
 
 def _credentials(kafka: KafkaSettings) -> Any:

@@ -4,6 +4,8 @@ Invariants:
 - After an error nothing is known, so the same block goes out again under the same token, until an answer.
 - A reported success is believed only when the rows are read back and are ours. Read back empty after a
   success, the token was burned without rows: only then does `attempt` rise.
+- ClickHouse forgets tokens after some thousand inserts, so before every send the place is looked at: a
+  worker that slept longer than that finds out before it doubles rows.
 - Other rows at our position mean that another worker appended: HeadMoved, and nothing of ours counts.
 
 Blocking; the caller runs it in a thread and decides how long to wait between tries.
@@ -36,14 +38,20 @@ class Append:
 
         Raises StoreError (nothing known: call again) and HeadMoved.
         """
-        self._ledger.append(self._chain, self._first, self._block, attempt=self._attempt)
-        found = self._ledger.leaves(self._chain, self._first, len(self._leaves) + 1)
-        if found == self._leaves:
+        if self._stands():
             return True
-        if not found:
-            self._attempt += 1
-            return False
-        raise HeadMoved(f"chain {self._chain}: other rows stand at seq {self._first}")
+        self._ledger.append(self._chain, self._first, self._block, attempt=self._attempt)
+        if self._stands():
+            return True
+        self._attempt += 1
+        return False
+
+    def _stands(self) -> bool:
+        """Whether our rows stand at their place and nothing after them; raises HeadMoved when others do."""
+        found = self._ledger.leaves(self._chain, self._first, len(self._leaves) + 1)
+        if found and found != self._leaves:
+            raise HeadMoved(f"chain {self._chain}: other rows stand at seq {self._first}")
+        return bool(found)
 
 
 def check_covered(ledger: LedgerStore, rows: Sequence[Judged]) -> None:

@@ -220,7 +220,7 @@ class Enforcer:
         fresh = [item for item in opened if item[0].offset > chain.memory.offset]
         if not fresh:
             return
-        persons = await self._waiting.blocking(tenure, lambda: self._resolve(tenure.partition, fresh))
+        persons = await self._waiting.blocking(tenure, lambda: self._resolve(fresh))
         try:
             made = await self._waiting.thread(lambda: self._judge(chain.memory, fresh, persons))
             await self._carrier.carry(tenure, chain, made)
@@ -228,9 +228,9 @@ class Enforcer:
             tenure.chain = None  # memory is ahead of the ledger now; whoever goes on starts from the ledger
             raise
 
-    def _resolve(self, partition: int, opened: Opening) -> Persons:
+    def _resolve(self, opened: Opening) -> Persons:
         return self._parts.people.resolve(
-            (partition, identifier)
+            (self._parts.opener.home(identifier), identifier)
             for _, content in opened
             if isinstance(content, Batch)
             for place, event in enumerate(content.events)

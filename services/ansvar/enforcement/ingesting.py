@@ -30,7 +30,7 @@ from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.model import Event
-from ansvar.events.partition import partition_of
+from ansvar.events.partition import home_of, partition_of
 from ansvar.ledger.position import MAX_PARTITIONS, chain_number, file_stream_id
 from ansvar.store.ledger import LedgerStore
 
@@ -85,7 +85,7 @@ class Ingest:
     def _batch(self, lines: list[Line]) -> None:
         parsed = [(number, text, self._parsed(number, text)) for number, text in lines]
         persons = self._parts.people.resolve(
-            (self._partition(event), identifier)
+            (home_of(self._parts.partition_key, identifier, self._parts.deployment.chains), identifier)
             for _, _, event in parsed
             if not isinstance(event, InvalidEvent)
             for identifier in named_in(event)

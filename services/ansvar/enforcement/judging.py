@@ -211,7 +211,7 @@ def _gap(sheet: Sheet, what: str, first: int, after: int) -> None:
 
 
 def _close(sheet: Sheet, close: Close, memory: ChainMemory) -> None:
-    session = close.header.session
+    session = (close.header.producer, close.header.session)
     if session in memory.closed:
         sheet.note("session", {"next_batch": close.next_batch, "repeated": True, "type": "close"})
         return
@@ -223,7 +223,7 @@ def _close(sheet: Sheet, close: Close, memory: ChainMemory) -> None:
 
 def _is_new(sheet: Sheet, header: SessionHeader, number: int, memory: ChainMemory) -> bool:
     """Whether a batch number is seen for the first time; a repetition and a jump leave their rows."""
-    numbers = memory.numbers(header.session)
+    numbers = memory.numbers((header.producer, header.session))
     if number in numbers:
         sheet.repeated()
         return False

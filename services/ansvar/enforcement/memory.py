@@ -24,6 +24,10 @@ SESSION_MEMORY_MS: Final = (49 + 24) * HOUR_MS
 REFUSED_HOURS: Final = 2  # so many hours' refusals are counted: records near an hour's end may step back
 
 
+# A session's id alone is not enough: a producer that took another's id would make its batches duplicates.
+SessionKey = tuple[str, bytes]  # producer, session
+
+
 class Numbers:
     """Which batch numbers of one session were seen, as sorted ranges; small however far numbers jump."""
 
@@ -42,6 +46,11 @@ class Numbers:
     def __contains__(self, number: int) -> bool:
         place = bisect_right(self._starts, number) - 1
         return place >= 0 and number < self._ends[place]
+
+    def add_range(self, first: int, last: int) -> None:
+        """Remember numbers first to last, above all that are remembered and not next to them."""
+        self._starts.append(first)
+        self._ends.append(last + 1)
 
     def add(self, number: int) -> None:
         """Remember a number; adding it twice changes nothing."""
@@ -112,8 +121,8 @@ class ChainMemory:
         self.clock = 0  # broker time of the last authenticated record, ms
         self.policy = ZERO32
         self.engine = 0
-        self.sessions: dict[bytes, Numbers] = {}
-        self.closed: dict[bytes, int] = {}  # session -> when its close record was taken
+        self.sessions: dict[SessionKey, Numbers] = {}
+        self.closed: dict[SessionKey, int] = {}  # when its close record was taken
         self.recent = RecentEvents(recent_events)
         self.subjects: dict[bytes, SubjectState] = {}
         self._refused: dict[int, int] = {}  # hour of broker time -> refused rows in it
@@ -122,7 +131,7 @@ class ChainMemory:
         """A subject's state, empty when nothing changed it yet (and then not kept)."""
         return self.subjects.get(reference) or SubjectState()
 
-    def numbers(self, session: bytes) -> Numbers:
+    def numbers(self, session: SessionKey) -> Numbers:
         """The batch numbers of a session seen so far; to be read only (`saw_batch` adds)."""
         return self.sessions.get(session) or Numbers()
 
@@ -144,23 +153,21 @@ class ChainMemory:
         if row.session != ZERO16:
             self.clock = row.recorded_at
         if row.kind == "session":
-            self.closed[row.session] = row.recorded_at
+            self.closed[row.producer, row.session] = row.recorded_at
         elif row.session != ZERO16 and row.kind != "gap":
-            self.saw_batch(row.session, row.batch, row.recorded_at)
+            self.saw_batch((row.producer, row.session), row.batch, row.recorded_at)
 
-    def count_refused(self, recorded_at: int) -> None:
-        """Remember one more refused row."""
-        self._refused[recorded_at // HOUR_MS] = self.refused_this_hour(recorded_at) + 1
+    def count_refused(self, recorded_at: int, rows: int = 1) -> None:
+        """Remember refused rows of one hour of broker time."""
+        self._refused[recorded_at // HOUR_MS] = self.refused_this_hour(recorded_at) + rows
         while len(self._refused) > REFUSED_HOURS:
             del self._refused[next(iter(self._refused))]  # the hour first seen
 
-    def saw_batch(self, session: bytes, number: int, recorded_at: int) -> None:
+    def saw_batch(self, session: SessionKey, number: int, recorded_at: int) -> None:
         """Remember a batch number of an authenticated record."""
-        numbers = self.sessions.get(session)
-        if numbers is None:
-            numbers = self.sessions[session] = Numbers()
+        numbers = self.sessions.setdefault(session, Numbers())
         numbers.add(number)
-        numbers.last_at = recorded_at
+        numbers.last_at = max(numbers.last_at, recorded_at)
 
     def forget_old_sessions(self, now: int) -> None:
         """Drop sessions of which no record can be accepted any more at broker time `now` (ms)."""

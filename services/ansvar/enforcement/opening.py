@@ -21,8 +21,8 @@ from ansvar.events.envelope import OpenSession, RecordType, SessionHeader, Split
 from ansvar.events.errors import EventError, InvalidEvent
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.intake import IntakePrivateKey
-from ansvar.events.model import Event
-from ansvar.events.partition import partition_of
+from ansvar.events.model import Event, Identifier
+from ansvar.events.partition import home_of, partition_of
 
 _SESSIONS_CACHED: Final = 10_000
 
@@ -113,6 +113,10 @@ class Opener:
             if parts.record.type is not RecordType.BATCH:
                 return Refusal(error.reason, str(error))
             return Refusal(error.reason, str(error), header, number)
+
+    def home(self, identifier: Identifier) -> int:
+        """The partition, and so the home chain, of a person first named under this identifier."""
+        return home_of(self._partition_key, identifier, self._chains)
 
     def _session(self, header: SessionHeader) -> OpenSession:
         key = hashlib.sha256(header.raw).digest()

@@ -46,7 +46,7 @@ class People:
         self._tag = tag
 
     def resolve(self, wanted: Iterable[tuple[int, Identifier]]) -> dict[Identifier, Known]:
-        """Find or make everyone in (chain of the event, identifier); raises VaultError."""
+        """Find or make everyone in (home chain if new, identifier); raises VaultError."""
         found: dict[Identifier, Known] = {}
         missing: dict[bytes, tuple[int, Identifier]] = {}
         for chain, identifier in wanted:

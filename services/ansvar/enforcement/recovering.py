@@ -7,7 +7,7 @@ itself, in every question that memory answers. Reads only; each part is one quer
 from __future__ import annotations
 
 from ansvar.enforcement.errors import EnforcementError
-from ansvar.enforcement.memory import HOUR_MS, REFUSED_HOURS, SESSION_MEMORY_MS, ChainMemory
+from ansvar.enforcement.memory import HOUR_MS, REFUSED_HOURS, SESSION_MEMORY_MS, ChainMemory, Numbers
 from ansvar.enforcement.rows import fact_of_row
 from ansvar.ledger.row import ZERO16, Row
 from ansvar.policy.state import SubjectState, observe
@@ -43,13 +43,15 @@ def _fold_bookkeeping(memory: ChainMemory, ledger: LedgerStore, last: Row, end_s
         memory.policy, memory.engine = row.policy, row.engine
     memory.clock = _clock(ledger, chain, end_seq)
     since = memory.clock - SESSION_MEMORY_MS
-    for session, number, at in ledger.batch_numbers(chain, since, end_seq):
-        memory.saw_batch(session, number, at)
+    for stretch in ledger.batch_ranges(chain, since, end_seq):
+        numbers = memory.sessions.setdefault((stretch.producer, stretch.session), Numbers())
+        numbers.add_range(stretch.first, stretch.last)
+        numbers.last_at = max(numbers.last_at, stretch.last_at)
     for row in ledger.rows_of_kind(chain, ("session",), since, end_seq):
-        memory.closed[row.session] = row.recorded_at
+        memory.closed[row.producer, row.session] = row.recorded_at
     hour = last.recorded_at // HOUR_MS - (REFUSED_HOURS - 1)
-    for row in ledger.rows_of_kind(chain, ("refused",), hour * HOUR_MS, end_seq):
-        memory.count_refused(row.recorded_at)
+    for at, rows in ledger.refused_by_hour(chain, hour * HOUR_MS, end_seq):
+        memory.count_refused(at, rows)
 
 
 def _clock(ledger: LedgerStore, chain: int, end_seq: int) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from ansvar.events.model import Event
+from ansvar.events.model import Event, Identifier
 
 PARTITION_KEY_BYTES = 32
 
@@ -31,10 +31,13 @@ def partition_of(key: bytes, event: Event, partitions: int) -> int:
     if partitions < 1:
         raise ValueError(f"a topic has at least one partition, not {partitions}")
     if event.subject is not None:
-        name = event.subject
-        digest = hmac.digest(key, f"{name.type}\0{name.value}".encode(), "sha256")
-    elif event.event_id is not None:
-        digest = hashlib.sha256(event.event_id.bytes).digest()
-    else:
-        raise ValueError("an event without a subject needs an event_id before it can be placed")
+        return home_of(key, event.subject, partitions)
+    if event.event_id is not None:
+        return int.from_bytes(hashlib.sha256(event.event_id.bytes).digest()[:8], "big") % partitions
+    raise ValueError("an event without a subject needs an event_id before it can be placed")
+
+
+def home_of(key: bytes, identifier: Identifier, partitions: int) -> int:
+    """The partition of everything about a person under this (normalised) identifier."""
+    digest = hmac.digest(key, f"{identifier.type}\0{identifier.value}".encode(), "sha256")
     return int.from_bytes(digest[:8], "big") % partitions

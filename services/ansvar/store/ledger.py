@@ -36,6 +36,16 @@ class Head(Struct, frozen=True):
     row: Row
 
 
+class BatchRange(Struct, frozen=True):
+    """Batches `first` to `last` of one session, without a hole; the newest was recorded at `last_at` (ms)."""
+
+    producer: str
+    session: bytes
+    first: int
+    last: int
+    last_at: int
+
+
 class LedgerStore:
     """The table `ledger` of one database."""
 
@@ -125,17 +135,35 @@ class LedgerStore:
         )
         return ((seq, event_id.bytes, bytes(digest)) for seq, event_id, digest in found)
 
-    def batch_numbers(self, chain: int, since: int, end_seq: int) -> Iterator[tuple[bytes, int, int]]:
-        """(session, batch, recorded_at in ms) of each authenticated batch recorded since a time (ms)."""
+    def batch_ranges(self, chain: int, since: int, end_seq: int) -> list[BatchRange]:
+        """The authenticated batches recorded since a time (ms), as ranges of numbers, by session."""
         found = self._store.query(
-            "SELECT session, batch, toUnixTimestamp64Milli(min(recorded_at)) FROM {database}.ledger "
-            "WHERE chain = {chain:UInt32} AND seq < {end:UInt64} AND session != toFixedString('', 16) "
-            "AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') "
-            "AND kind NOT IN ('session', 'gap') "
-            "GROUP BY session, batch ORDER BY min(seq)",
+            "SELECT producer, session, min(batch) AS first, max(batch), toUnixTimestamp64Milli(max(at)) "
+            "FROM ("
+            " SELECT producer, session, batch, at,"
+            " batch - row_number() OVER (PARTITION BY producer, session ORDER BY batch) AS island FROM ("
+            "  SELECT producer, session, batch, max(recorded_at) AS at FROM {database}.ledger"
+            "  WHERE chain = {chain:UInt32} AND seq < {end:UInt64} AND session != toFixedString('', 16)"
+            "  AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+            "  AND kind NOT IN ('session', 'gap') GROUP BY producer, session, batch)) "
+            "GROUP BY producer, session, island ORDER BY producer, session, first",
             {"chain": chain, "since": since, "end": end_seq},
         )
-        return ((bytes(session), batch, at) for session, batch, at in found)
+        return [
+            BatchRange(producer, bytes(session), first, last, at)
+            for producer, session, first, last, at in found
+        ]
+
+    def refused_by_hour(self, chain: int, since: int, end_seq: int) -> list[tuple[int, int]]:
+        """(a time in an hour of broker time, in ms; refused rows in that hour) since a time, by first row."""
+        found = self._store.query(
+            "SELECT toUnixTimestamp64Milli(min(recorded_at)), count() FROM {database}.ledger "
+            "WHERE chain = {chain:UInt32} AND seq < {end:UInt64} AND kind = 'refused' "
+            "AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') "
+            "GROUP BY intDiv(toUnixTimestamp64Milli(recorded_at), 3600000) ORDER BY min(seq)",
+            {"chain": chain, "since": since, "end": end_seq},
+        )
+        return [(at, rows) for at, rows in found]
 
     def rows_of_kind(self, chain: int, kinds: Sequence[str], since: int, end_seq: int) -> list[Row]:
         """The rows of some kinds recorded since a time (ms), in order."""

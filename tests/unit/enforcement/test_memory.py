@@ -20,7 +20,15 @@ few = st.integers(0, 12) | st.integers(0, 2**64 - 1)
 
 
 def row(kind: str, seq: int = 1, *, at: int = 5 * HOUR_MS, **columns: Any) -> Row:
-    values = {"chain": 3, "stream": ZERO16, "offset": 7, "index": 0, "policy": ZERO32, "engine": 0}
+    values = {
+        "chain": 3,
+        "stream": ZERO16,
+        "offset": 7,
+        "index": 0,
+        "policy": ZERO32,
+        "engine": 0,
+        "producer": "crm",
+    }
     return Row(kind=kind, seq=seq, recorded_at=at, occurred_at=at * 1000, **{**values, **columns})
 
 
@@ -101,10 +109,18 @@ def test_a_policy_row_switches_policy_and_engine(kind: str) -> None:
 def test_which_rows_use_up_a_batch_number(kind: str, seen: bool) -> None:
     """A close counts its own records, and a gap names numbers that are still to come."""
     memory = took(row(kind, session=ONE, batch=4))
-    assert (4 in memory.numbers(ONE)) is seen
-    assert memory.numbers(ONE).next == (5 if seen else 0)
-    assert (ONE in memory.closed) is (kind == "session")
-    assert memory.numbers(TWO).next == 0
+    assert (4 in memory.numbers(("crm", ONE))) is seen
+    assert memory.numbers(("crm", ONE)).next == (5 if seen else 0)
+    assert (("crm", ONE) in memory.closed) is (kind == "session")
+    assert memory.numbers(("crm", TWO)).next == 0
+
+
+def test_a_session_id_is_its_producers_own() -> None:
+    memory = took(
+        row("processing", session=ONE, batch=4), row("processing", session=ONE, batch=0, producer="hr")
+    )
+    assert 0 not in memory.numbers(("crm", ONE))
+    assert 0 in memory.numbers(("hr", ONE))
 
 
 def test_a_row_without_session_uses_up_nothing() -> None:
@@ -115,7 +131,7 @@ def test_a_row_without_session_uses_up_nothing() -> None:
 
 def test_asking_for_an_unknown_session_or_subject_keeps_nothing() -> None:
     memory = took()
-    assert 0 not in memory.numbers(ONE)
+    assert 0 not in memory.numbers(("crm", ONE))
     assert memory.subject(ONE) == SubjectState()
     assert (memory.sessions, memory.subjects) == ({}, {})
 
@@ -147,7 +163,7 @@ def test_a_wild_hour_does_not_stop_the_count() -> None:
 
 
 def sessions(memory: ChainMemory) -> set[bytes]:
-    return {*memory.sessions, *memory.closed}
+    return {session for _, session in (*memory.sessions, *memory.closed)}
 
 
 @pytest.mark.parametrize("kind", ["processing", "session"])
