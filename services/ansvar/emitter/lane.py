@@ -163,6 +163,7 @@ class Lane:
         session, self._session = self._session, None
         if session is None:
             return
+        self._sessions.retire(session)
         try:
             await self._send(session, RecordType.CLOSE, _CLOSE_NUMBER, encode_close(self._next))
         except NoLongerValid:

@@ -52,6 +52,11 @@ class Sessions:
             )
         return self._current
 
+    def retire(self, session: Session) -> None:
+        """Seal with it no more, whatever the clock says later: a lane has closed it."""
+        if self._current is session:
+            self._current = None
+
     def is_due(self, session: Session) -> bool:
         """Whether a new session must follow: it is old, or the clock was set back to before it began."""
         return not -_CLOCK_STEP_MS <= self._age(session) < RENEW_AFTER_MS

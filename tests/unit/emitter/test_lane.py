@@ -232,6 +232,21 @@ async def test_an_idle_lane_closes_its_session_in_time() -> None:
     assert [record[1] for record in bench.records()] == [RecordType.BATCH, RecordType.CLOSE]
 
 
+async def test_a_closed_session_does_not_come_back_when_the_clock_steps_back() -> None:
+    bench = Bench()
+    with soon_due():
+        await bench.put(0)
+        bench.clock.now += 23 * HOUR
+        bench.broker.tried.clear()
+        await bench.broker.tried.wait()
+    bench.clock.now -= 30  # by which the session would not be due any more
+    await bench.put(1)
+    await bench.end()
+    (first, _, second, _) = bench.records()
+    assert first[0] != second[0]
+    assert second[1:3] == (RecordType.BATCH, 0)
+
+
 async def test_an_outage_longer_than_a_session(caplog: pytest.LogCaptureFixture) -> None:
     """The batch is sealed again in a new session; the old session gets no close, which would be refused."""
     bench = Bench()
