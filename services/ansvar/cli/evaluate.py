@@ -24,6 +24,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import Progress
 
+from ansvar.cli.lines import BYTE_ORDER_MARK, JSON_SPACE
 from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
 from ansvar.policy.errors import BundleError, PolicyError
@@ -122,7 +123,7 @@ def _judge_all(evaluator: Evaluator, source: IO[bytes], policy: str, advance: _A
         done += len(line)
         if number % _LINES_PER_STEP == 0:
             advance(done)
-        text = line.strip()
+        text = line.removeprefix(BYTE_ORDER_MARK).strip(JSON_SPACE) if number == 1 else line.strip(JSON_SPACE)
         if not text:
             continue
         try:

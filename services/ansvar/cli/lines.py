@@ -16,6 +16,10 @@ from ansvar.cli.options import console
 
 # An event is at most 32 KiB: a longer line is cut here and is then no valid event.
 LONGEST_LINE = 1 << 20
+BYTE_ORDER_MARK = (
+    b"\xef\xbb\xbf"  # some editors begin a file with it; JSON allows to ignore it (RFC 8259, 8.1)
+)
+JSON_SPACE = b" \t\r\n"
 
 Advance = Callable[[int], None]
 
@@ -49,7 +53,9 @@ def numbered_lines(source: IO[bytes], advance: Advance) -> Iterator[tuple[int, b
         while len(last) == LONGEST_LINE and not last.endswith(b"\n"):
             last = source.readline(LONGEST_LINE)
             advance(len(last))
-        if text := line.strip():
+        if number == 1:
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        if text := line.strip(JSON_SPACE):
             yield number, text
 
 

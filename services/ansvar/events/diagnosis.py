@@ -26,6 +26,8 @@ from ansvar.events.model import EVENT_TYPES
 
 _TIME = "an RFC 3339 time with an offset, such as 2026-03-02T14:00:00+01:00"
 _WORD = re.compile(r"[A-Za-z_-]{1,40}[0-9]{0,3}")
+# A field's name is shown when it could hardly be a value: no address, no sentence, no run of many digits.
+_FIELD = re.compile(r" ?(?=.{1,40}\Z)(?!.*\d{5})[$\w][$\w.-]* ?")
 
 
 class _Fault(NamedTuple):
@@ -96,9 +98,9 @@ def _unknown_field(source: Mapping[object, object], known: Mapping[str, object],
     for name in source:
         if name in known:
             continue
-        if not isinstance(name, str) or not _WORD.fullmatch(name):
+        if not isinstance(name, str) or not _FIELD.fullmatch(name):
             return _Fault("?", "a field whose name is not shown", ", ".join(known))
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(name.strip(), known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else ", ".join(known)
         return _Fault(name, f"a field that {owner} do not have", hint)
     return None

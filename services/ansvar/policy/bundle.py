@@ -17,6 +17,8 @@ from msgspec import Struct
 
 from ansvar.events.model import RecipientType
 
+FULL_SCOPE = "full"  # the scope of an adequacy decision that covers everyone in the country
+
 Tool = Literal["scc", "bcr", "code_of_conduct", "certification"]
 
 

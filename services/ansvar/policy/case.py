@@ -90,7 +90,7 @@ class Case(Struct):
 
 
 # Short, word-like and without long runs of digits: not an e-mail address, a number or a sentence.
-_HARMLESS = re.compile(r"(?=.{1,64}\Z)[A-Za-z](?:[A-Za-z_.-]|[0-9]{1,4}(?![0-9]))*")
+_HARMLESS = re.compile(r"(?=.{1,64}\Z)(?!.*\d{5})[^\W\d_][\w.-]*")
 
 
 def quoted(word: str) -> str:

@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Protocol
 
+from ansvar.policy.bundle import FULL_SCOPE
 from ansvar.policy.document import Path, Reader, closest
+from ansvar.policy.rules import RULE
 from ansvar.policy.shapes import DecisionPart, Files, InstrumentPart, RecipientPart, SccSetPart, Term
 
 
@@ -70,6 +72,8 @@ def _company(files: Files, readers: Readers) -> None:
     categories = {c.id for c in files.categories.categories}
     for i, word in enumerate(files.bundle.corporate_contact):
         _known(readers["bundle"], ("corporate_contact", i), word, categories, "category", "categories.yaml")
+    for rule in files.bundle.switches:
+        _known(readers["bundle"], ("switches", rule), rule, RULE, "rule", "the code")
     countries = frozenset(files.places.iso_3166_1.codes)
     for i, system in enumerate(files.systems.systems):
         _country(files, readers["systems"], ("systems", i, "country"), system.country, countries)
@@ -155,6 +159,11 @@ def _adequacy(files: Files, reader: Reader) -> None:
             reader.report(path, message, "give one of `country` and `organisation`")
         if decision.country is not None:
             _country(files, reader, (*path, "country"), decision.country, iso)
+        if decision.scope != FULL_SCOPE and decision.scope.strip().casefold() == FULL_SCOPE:
+            message = f"`{decision.scope}` would be read as the words of a limit"
+            reader.report(
+                (*path, "scope"), message, f"write {FULL_SCOPE}, or what the decision is limited to"
+            )
         about = decision.country or decision.organisation or decision.id
         alike.setdefault((about, decision.claimed_as), []).append((path, decision))
     for places in alike.values():

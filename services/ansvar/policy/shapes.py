@@ -66,6 +66,12 @@ class Validity(_Shape, frozen=True, kw_only=True):
     valid_to: date | None = None
 
 
+class Since(Validity, frozen=True, kw_only=True):
+    """What protects people has a beginning: a line lost in editing must not make it hold since for ever."""
+
+    valid_from: date
+
+
 # bundle.yaml
 
 
@@ -146,7 +152,7 @@ class BasesFile(_Shape, frozen=True, kw_only=True):
     bases: tuple[BasisPart, ...]
 
 
-class BalancingTestPart(Validity, frozen=True, kw_only=True):
+class BalancingTestPart(Since, frozen=True, kw_only=True):
     reference: Reference
     purpose: Id
 
@@ -171,14 +177,14 @@ class SubProcessorPart(_Shape, frozen=True, kw_only=True):
     country: Country
 
 
-class InstrumentPart(Validity, frozen=True, kw_only=True):
+class InstrumentPart(Since, frozen=True, kw_only=True):
     tool: Tool
     reference: Reference
     set: Reference | None = None
     assessment: Reference | None = None
 
 
-class ScopePart(Validity, frozen=True, kw_only=True):
+class ScopePart(Since, frozen=True, kw_only=True):
     decision: Reference
 
 
@@ -190,8 +196,8 @@ class RecipientPart(_Shape, frozen=True, kw_only=True):
     established: Country
     storage: tuple[Country, ...]
     subprocessors: tuple[SubProcessorPart, ...] = ()
-    agreements: tuple[Validity, ...] = ()
-    guarantees: tuple[Validity, ...] = ()
+    agreements: tuple[Since, ...] = ()
+    guarantees: tuple[Since, ...] = ()
     instruments: tuple[InstrumentPart, ...] = ()
     scope: tuple[ScopePart, ...] = ()
 
@@ -250,7 +256,7 @@ class PlacesFile(_Shape, frozen=True, kw_only=True):
     suggestions: dict[Country, Country]
 
 
-class DecisionPart(Validity, frozen=True, kw_only=True):
+class DecisionPart(Since, frozen=True, kw_only=True):
     id: Reference
     country: Country | None = None
     organisation: Text | None = None

@@ -344,3 +344,19 @@ def test_every_kind_reads_its_own_class() -> None:
         with pytest.raises(InvalidEvent) as caught:
             event_from_object({"kind": event_type.kind})
         assert caught.value.field == "occurred_at"
+
+
+@pytest.mark.parametrize("name", ["födelsedatum", "foo.bar", "$schema", "nix2_checked", "sha256_sum", "purpose "])
+def test_an_unknown_field_is_named(name: str) -> None:
+    event = {"kind": "notice", "occurred_at": "2026-03-02T14:00:00Z", "system": "crm", name: 1}
+    with pytest.raises(InvalidEvent) as caught:
+        parse_event(json.dumps(event))
+    assert caught.value.field == name
+
+
+@pytest.mark.parametrize("name", ["kim@example.se", "Kim Svensson", "640823-3234", "6408233234", "a" * 41])
+def test_a_field_that_may_be_a_value_is_not_shown(name: str) -> None:
+    event = {"kind": "notice", "occurred_at": "2026-03-02T14:00:00Z", "system": "crm", name: 1}
+    with pytest.raises(InvalidEvent) as caught:
+        parse_event(json.dumps(event))
+    assert name not in str(caught.value)

@@ -129,6 +129,16 @@ BREAKS = {
     "rule switched to no severity": Break("bundle.yaml", "switches: {}",
         "switches: {rights.fee: {severity: warn, reason: x}}", "switches.rights.fee.severity",
         "'warn' is not one of off, flag, deny; write one of off, flag, deny"),
+    "switch of a misspelt rule": Break("bundle.yaml", "switches: {}",
+        "switches: {basis.mising: {severity: off, reason: x}}", "switches.basis.mising",
+        "`basis.mising` is not a known rule; did you mean `basis.missing`?"),
+    "agreement since for ever": Break("recipients.yaml", "[{valid_from: 2022-01-01}]", "[{}]",
+        "recipients[8].agreements[0].valid_from", "is missing"),
+    "decision without a beginning": Break("law/adequacy.yaml", "    valid_from: 2023-07-10\n", "",
+        "decisions[16].valid_from", "is missing", at="id: US-DPF"),
+    "full, almost": Break("law/adequacy.yaml",
+        "valid_from: 2000-07-26\n    scope: full", "valid_from: 2000-07-26\n    scope: Full",
+        "decisions[0].scope", "would be read as the words of a limit"),
     "switch that names no rule": Break("bundle.yaml", "switches: {}",
         "switches: {rights: {severity: off, reason: x}}", "switches.rights",
         "is not a name that can stand here; write a rule (such as rights.fee)"),
@@ -180,7 +190,7 @@ BREAKS = {
         "[{valid_from: 2023-02-03}, {valid_from: 2022-01-01}]", "recipients[8].agreements[0].valid_from",
         "overlaps the validity in line 106; end the earlier one where the later one begins"),
     "overlapping scope": Break("recipients.yaml", SCOPE_CA,
-        f"      - {{decision: CA-PIPEDA, valid_to: 2025-01-01}}\n{SCOPE_CA}",
+        f"      - {{decision: CA-PIPEDA, valid_from: 2020-01-01, valid_to: 2025-01-01}}\n{SCOPE_CA}",
         "recipients[5].scope[1].valid_from", "overlaps the validity in line 77; end the earlier one",
         at=SCOPE_CA),
     "overlapping balancing tests": Break("balancing_tests.yaml",
@@ -305,10 +315,12 @@ def test_no_message_shows_a_contact_or_free_text() -> None:
 
 
 def test_words_that_yaml_reads_as_false_are_words() -> None:
-    case = Break("bundle.yaml", "switches: {}", "switches: {rights.fee: {severity: off, reason: no}}", "", "")
+    case = Break(
+        "bundle.yaml", "switches: {}", "switches: {basis.missing: {severity: off, reason: no}}", "", ""
+    )
     bundle = bundle_from_bytes(encode(case.files))
-    assert bundle.severities == {"rights.fee": "off"}
-    assert bundle.switch_reasons == {"rights.fee": "no"}
+    assert bundle.severities == {"basis.missing": "off"}
+    assert bundle.switch_reasons == {"basis.missing": "no"}
     assert bundle.recipients["installer-partner"].established == "NO"
 
 

@@ -153,10 +153,15 @@ CASES = [
         "nothing stated but a reference to something else",
         transfer("support-desk-in", safeguard_reference="SCC-1999"),
     ),
+    fires(
+        "transfer.safeguard_unregistered",
+        "nothing stated, so the corporate rules in force count as stated, but the reference is not theirs",
+        transfer("monitoring-group-ch", safeguard_reference="2000/518/EC"),
+    ),
     silent(
         "transfer.safeguard_unregistered",
-        "nothing stated, a decision covers",
-        transfer("monitoring-group-ch", safeguard_reference="2000/518/EC"),
+        "nothing stated, no instrument held, and a decision covers",
+        transfer("google-maps", safeguard_reference="anything"),
     ),
     fires("transfer.safeguard_unregistered", "a derogation without reference", to_us(safeguard="derogation")),
     silent(

@@ -16,7 +16,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ansvar.events.model import DisclosureEvent, TransferEvent
-from ansvar.policy.bundle import Bundle, Instrument, Recipient, SccSet
+from ansvar.policy.bundle import FULL_SCOPE, Bundle, Instrument, Recipient, SccSet
 from ansvar.policy.case import Adequacy, Case, Destination
 
 TOOLS = frozenset({"scc", "bcr", "code_of_conduct", "certification"})
@@ -75,10 +75,11 @@ def _unstated(
     instrument = _best([i for i in in_force if reference in (None, i.reference)])
     if instrument is not None:
         return _protected(country, holder, instrument)
+    if in_force:  # it counts as stated, but is not the one referred to: the claim cannot be shown
+        return Destination(country, holder, in_force[0].tool)
     if _adequacy(bundle, country, holder, at) == "covers":
         return Destination(country, holder, "adequacy", adequacy="covers")
-    # With only other instruments than the one referred to, the claim is to one of those and cannot be shown.
-    return Destination(country, holder, in_force[0].tool if in_force else "none")
+    return Destination(country, holder, "none")
 
 
 def _protected(country: str, holder: Recipient | None, instrument: Instrument) -> Destination:
@@ -126,7 +127,7 @@ def _adequacy(bundle: Bundle, country: str, holder: Recipient | None, at: dateti
     for decision in bundle.decisions.get(country, ()):
         if decision.word != "adequacy" or not decision.period.holds(at):
             continue
-        if decision.scope == "full":
+        if decision.scope == FULL_SCOPE:
             return "covers"
         evidence = [e for e in holder.scope if e.decision == decision.id] if holder is not None else []
         if any(e.period.holds(at) for e in evidence):
