@@ -346,7 +346,7 @@ def test_every_kind_reads_its_own_class() -> None:
         assert caught.value.field == "occurred_at"
 
 
-@pytest.mark.parametrize("name", ["födelsedatum", "foo.bar", "$schema", "nix2_checked", "sha256_sum", "purpose "])
+@pytest.mark.parametrize("name", ["födelsedatum", "foo.bar", "$schema", "nix2_checked", "sha256", "purpose "])
 def test_an_unknown_field_is_named(name: str) -> None:
     event = {"kind": "notice", "occurred_at": "2026-03-02T14:00:00Z", "system": "crm", name: 1}
     with pytest.raises(InvalidEvent) as caught:
