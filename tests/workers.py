@@ -64,12 +64,14 @@ async def until(condition: Callable[[], Any], what: str, seconds: float = DEADLI
     return found
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
+def wait_until(
+    condition: Callable[[], Any], what: str, seconds: float = DEADLINE, *, poll: float = POLL
+) -> Any:
     """`until` for tests without a loop."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        time.sleep(POLL)
+        time.sleep(poll)
     return found
 
 
@@ -432,7 +434,7 @@ from pathlib import Path
 from ansvar.store.client import Store, chdb_dsn
 store = Store(chdb_dsn(Path(sys.argv[1])))
 rows = store.query(
-    "SELECT chain, seq, kind, toString(event_id), verdict, offset, findings "
+    "SELECT chain, seq, kind, toString(event_id), verdict, offset, findings, extra "
     "FROM {database}.ledger ORDER BY chain, seq"
 )
 store.close()
@@ -450,6 +452,7 @@ class Kept(Struct, frozen=True, array_like=True):
     verdict: str
     offset: int
     findings: list[str]
+    extra: str
 
 
 def kept(data: Path) -> list[Kept]:

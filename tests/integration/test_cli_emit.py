@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections import Counter
 from pathlib import Path
 
@@ -73,15 +72,3 @@ def test_emit_without_a_stack_then_a_worker(settings: dict[str, str], tmp_path: 
         assert up.stop() == 0
     assert kept_events(data) == Counter(str(event.event_id) for event in EVENTS[:70])
     assert run("verify", "--data-dir", data, **settings).returncode == 0
-
-
-def test_emit_to_a_running_stack(settings: dict[str, str], tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with started("up", "--port", "0", "--data-dir", data, output=tmp_path / "out", **settings) as up:
-        port = up.port
-        done = run("emit", "-", "--data-dir", data, text="\n".join(lines(0, 100)), **settings)
-        assert done.returncode == 0, done.stderr
-        wait_until(lambda: judged(port) == 100, "all are judged")
-        up.signal(signal.SIGTERM)
-        assert up.ended() == 0
-    assert kept_events(data) == Counter(str(event.event_id) for event in EVENTS[:100])

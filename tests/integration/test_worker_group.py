@@ -93,7 +93,9 @@ def has_done_its_own(worker: Worker, ends: dict[int, int]) -> bool:
     return all(worker.enforcer.done_offset(p) == ends[p] - 1 for p in worker.enforcer.partitions)
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["late", "early"])
+@pytest.mark.parametrize(
+    "before", [True, pytest.param(False, marks=pytest.mark.nightly)], ids=["late", "early"]
+)
 async def test_an_append_in_flight_when_its_partition_moves(deployed: Deployed, before: bool) -> None:
     """It lands before or after the new owner has appended the same rows: either way each is there once."""
     await deployed.make_topics()

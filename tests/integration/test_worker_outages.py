@@ -97,7 +97,8 @@ async def test_the_store_goes_away(
             await deployed.caught_up(worker)
             assert worker.enforcer.health().processing
     waited = [r for r in caplog.records if "nothing is acknowledged" in r.getMessage()]
-    assert [r.levelno for r in waited] == [logging.WARNING]  # said once, not at every try
+    assert {r.levelno for r in waited} == {logging.WARNING}
+    assert len(waited) <= 2  # said once for each partition, not at every try
     assert any("going on" in r.getMessage() for r in caplog.records)
     each_once(deployed)
 
@@ -110,7 +111,7 @@ async def test_the_store_is_away_at_the_start(deployed: Deployed) -> None:
     async with deployed.worker(ledger=away, conf=IMPATIENT) as worker:
         await waits(worker, "ClickHouse did not answer")
         # 0.1 + 0.2 + 0.4 + 0.8 + 1.6 + 3.2 seconds lie between the first try and the seventh
-        await until(lambda: away.tried >= 8, "it has waited for longer than Faust would")
+        await until(lambda: away.tried >= 7, "it has waited for longer than Faust would")
         away.down = False
         await deployed.caught_up(worker)
     each_once(deployed)

@@ -110,7 +110,7 @@ async def test_a_recreated_topic_stops_the_worker(deployed: Deployed, records: i
 async def test_a_topic_recreated_under_a_running_worker_stops_it(deployed: Deployed) -> None:
     await deployed.make_topics()
     await deployed.emit(EVENTS[:60], batch=5)
-    async with deployed.worker() as worker:
+    async with deployed.worker(conf={"consumer_metadata_max_age_ms": 1_000}) as worker:
         await deployed.caught_up(worker)
         before = deployed.rows()
         await Topics(deployed).make_anew(3)

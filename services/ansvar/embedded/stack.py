@@ -51,6 +51,7 @@ Progress = Callable[[str], None]
 T = TypeVar("T")
 
 _BROKER_LOOK_SECONDS = 0.5
+_ONLY_WORKER = "embedded"
 
 
 class Stack(Struct, frozen=True):
@@ -212,7 +213,13 @@ async def running(
         beating = asyncio.create_task(pulse.beat())
         parts.callback(beating.cancel)
         app = make_app(
-            kafka=kafka, group=settings.group, topic=deployment.topic, enforcer=enforcer, failure=failure
+            kafka=kafka,
+            group=settings.group,
+            topic=deployment.topic,
+            enforcer=enforcer,
+            failure=failure,
+            # on its own broker this is the only worker there can be
+            member=None if external_kafka() else _ONLY_WORKER,
         )
         await parts.enter_async_context(running_app(app, enforcer, failure))
         write_note(directory, StackNote(os.getpid(), kafka.bootstrap, port, token))

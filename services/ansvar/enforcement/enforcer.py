@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -39,6 +40,7 @@ from ansvar.vault.errors import EffectsMoved
 log = logging.getLogger(__name__)
 
 _FETCHED_AT_ONCE: Final = 50  # records; what lies between two delivered ones is seldom more
+_SLICE_BYTES: Final = 2 << 20  # of sealed records; an event takes some 100 to 200 bytes there
 
 Opening = list[tuple[Record, Opened]]
 
@@ -57,6 +59,7 @@ class Enforcer:
         self._waiting = Waiting()
         self._carrier = Carrier(parts, self._waiting)
         self._ours: dict[int, _Ours] = {}
+        self._caches = threading.Lock()  # the caches of sessions and people are not made for two threads
         self._working: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closing = False
         self._busy = 0
@@ -144,16 +147,26 @@ class Enforcer:
         for record in records:
             if record.partition in ours:
                 groups[record.partition].append(record)
-        done = set()
-        for partition, group in sorted(groups.items()):
-            try:
-                async with self._work(partition):
-                    await self._take(ours[partition], await self._open(group))
-            except Revoked:
-                log.info("partition %d was taken from us; its records are left to the new owner", partition)
-            else:
-                done.add(partition)
-        return frozenset(done)
+        # side by side: while the store takes the rows of one partition, those of the next are judged
+        done = await asyncio.gather(
+            *(self._all_the_way(ours[partition], group) for partition, group in groups.items()),
+            return_exceptions=True,
+        )
+        for outcome in done:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return frozenset(partition for partition, fine in zip(groups, done, strict=True) if fine)
+
+    async def _all_the_way(self, tenure: _Ours, records: list[Record]) -> bool:
+        """Take records of one partition; False when it was taken from us before they were done."""
+        try:
+            async with self._work(tenure.partition):
+                for part in _slices(sorted(records, key=lambda record: record.offset)):
+                    await self._take(tenure, await self._open(part))
+        except Revoked:
+            log.info("partition %d was taken from us; its records are left to others", tenure.partition)
+            return False
+        return True
 
     @asynccontextmanager
     async def _work(self, partition: int) -> AsyncIterator[None]:
@@ -168,8 +181,11 @@ class Enforcer:
                 self._idle.set()
 
     async def _open(self, records: Sequence[Record]) -> Opening:
-        in_order = sorted(records, key=lambda record: record.offset)
-        return await self._waiting.thread(lambda: [(r, self._parts.opener.open(r)) for r in in_order])
+        return await self._waiting.thread(lambda: self._opened(records))
+
+    def _opened(self, records: Sequence[Record]) -> Opening:
+        with self._caches:
+            return [(record, self._parts.opener.open(record)) for record in records]
 
     async def _chain(self, tenure: _Ours) -> Chain:
         """What we know of a chain, read from the ledger if need be."""
@@ -244,6 +260,20 @@ class Enforcer:
         ]
         memory.forget_old_sessions(made[-1][0].timestamp)
         return made
+
+
+def _slices(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Cut so that what is judged at once is some thousand events, however many records there are."""
+    part: list[Record] = []
+    size = 0
+    for record in records:
+        if part and size + len(record.value) > _SLICE_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(record)
+        size += len(record.value)
+    if part:
+        yield part
 
 
 def _runs(opened: Opening) -> Iterator[Opening]:
