@@ -15,6 +15,7 @@ import json
 import random
 import shutil
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -85,8 +86,7 @@ async def test_killed_at_any_moment(seed: int, data: Path, tmp_path: Path) -> No
             emitting = asyncio.create_task(_emit(up, data, events[start:end]))
             try:
                 if number < kills:
-                    moment = dice.choice(MOMENTS)(dice, up, data)
-                    await asyncio.to_thread(_spin, moment)
+                    await _come(dice.choice(MOMENTS)(dice, up, data), emitting, data)
                     up.kill()
                 await emitting
                 if number == kills:
@@ -179,9 +179,22 @@ def _reading(dice: random.Random, up: Running, data: Path) -> Moment:
 MOMENTS = [_rows, _vault, _vault, _store, _store, _reading]
 
 
-def _spin(moment: Moment) -> None:
-    """Wait for a moment as closely as can be."""
-    wait_until(moment, "the moment to kill", poll=0.001)
+async def _come(moment: Moment, emitting: asyncio.Task[None], data: Path) -> None:
+    """Wait for a moment as closely as can be; one that a short life never has ends with all work done."""
+    idle = threading.Event()
+
+    async def work() -> None:
+        await asyncio.wait((emitting,))
+        await _caught_up(data)
+        idle.set()
+
+    working = asyncio.create_task(work())
+    try:
+        await asyncio.to_thread(
+            wait_until, lambda: moment() or idle.is_set(), "the moment to kill", poll=0.001
+        )
+    finally:
+        working.cancel()
 
 
 async def _caught_up(data: Path) -> None:

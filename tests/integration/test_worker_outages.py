@@ -15,6 +15,7 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError
 
 from ansvar.enforcement.effects import Message
+from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.kafka import KafkaPublisher
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.ports import Bounds, Publisher, TopicReader
@@ -23,6 +24,7 @@ from ansvar.sample.company import generate
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreUnavailable
 from ansvar.store.ledger import LedgerStore
+from records import RecordedTopic
 from workers import Deployed, Worker, until
 
 EVENTS = generate(300).events
@@ -213,5 +215,24 @@ async def test_the_pulse_tells_of_a_broker_that_does_not_answer(deployed: Deploy
         await until(lambda: worker.enforcer.health().processing, "it is ready")
         pulse = Pulse(worker.enforcer, reader)
         assert await pulse.look() == ""
-        mute = Pulse(worker.enforcer, Mute())
-        assert await mute.look() == "Kafka does not answer"
+        with pytest.raises(KafkaTimeoutError):
+            await Pulse(worker.enforcer, Mute()).look()
+
+
+async def test_the_pulse_tells_of_records_that_nobody_takes(deployed: Deployed) -> None:
+    """And knows them from the end of a log that holds no record: a hole at the end is no stall."""
+    await deployed.make_topics()
+    await deployed.emit(EVENTS, batch=20)
+    async with deployed.parts() as parts:
+        enforcer = Enforcer(parts)
+        for partition in range(2):
+            await enforcer.take_over(partition)
+        pulse = Pulse(enforcer, parts.reader, patience=0)
+        await pulse.look()
+        assert "none was taken" in await pulse.look()
+        topic = RecordedTopic(2)
+        topic.lose(0, 3)
+        hole = Pulse(enforcer, topic, patience=0)
+        await hole.look()
+        assert await hole.look() == ""
+        await enforcer.close()

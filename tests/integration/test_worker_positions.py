@@ -191,6 +191,29 @@ class Blocked(Publisher):
         raise OSError("the broker takes nothing")
 
 
+async def test_effects_that_are_due_are_carried_out_by_the_next_worker(deployed: Deployed) -> None:
+    """The rows are in the ledger, their alerts and dead letters are not out; the records are still there."""
+    await deployed.make_topics()
+    await deployed.emit(EVENTS, batch=20)
+    await deployed.send([b"bad"])
+    publisher = Blocked(KafkaPublisher(deployed.kafka))
+    async with deployed.worker(publisher=publisher) as worker:
+        await until(lambda: publisher.tried, "rows are in, effects are tried")
+        assert not worker.enforcer.health().processing
+    before = deployed.rows()
+    assert before
+    assert await deployed.alerts() == await deployed.dead_letters() == []
+
+    await deployed.processed()
+    rows = deployed.rows()
+    assert set(before) <= set(rows)
+    due = {(row.chain, row.seq) for row in rows if row.verdict == "deny" or row.kind == "refused"}
+    assert {(alert["chain"], alert["seq"]) for alert in await deployed.alerts()} == due
+    assert [letter["record"] for letter in await deployed.dead_letters()] == [b"bad"]
+    assert Counter(deployed.event_ids()) == Counter(event.event_id for event in EVENTS)
+    assert deployed.intact()
+
+
 async def test_effects_whose_records_expired_are_said_to_be_lost(deployed: Deployed) -> None:
     """Rows are in the ledger, their alerts are not out, and the records are gone: one alert says so."""
     await deployed.make_topics()

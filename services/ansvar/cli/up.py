@@ -56,16 +56,17 @@ def _run(directory: DataDirectory, bundle: Path, port: int | None) -> None:
 
 async def _until_stopped(directory: DataDirectory, bundle: Path, port: int | None) -> None:
     """Run the stack; the first signal ends it, also while it starts. Raises what stopped the worker."""
-    stop = asyncio.Event()
+    stop, up_now = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    running = asyncio.create_task(_stack(directory, bundle, port, stop))
+    running = asyncio.create_task(_stack(directory, bundle, port, stop, up_now))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     if not running.done():
         console(stderr=True).print("Stopping: the micro-batch in hand is finished first.")
-        running.cancel()
-    stopping.cancel()
+        if not up_now.is_set():
+            running.cancel()  # a library may swallow it; then the start is finished, and `stop` is seen
     await asyncio.wait((running,))
     error = None if running.cancelled() else running.exception()
     await _nothing_left(error)
@@ -90,15 +91,24 @@ async def _nothing_left(error: BaseException | None) -> None:
         os._exit(0 if error is None else 2)
 
 
-async def _stack(directory: DataDirectory, bundle: Path, port: int | None, stop: asyncio.Event) -> None:
+async def _stack(
+    directory: DataDirectory, bundle: Path, port: int | None, stop: asyncio.Event, up_now: asyncio.Event
+) -> None:
     from ansvar.embedded.stack import running
     from ansvar.settings import settings
 
     out = console(stderr=True)
     async with running(directory, settings(), bundle=bundle, port=port, progress=out.print) as stack:
-        where = f"http://127.0.0.1:{stack.port}, " if stack.port is not None else ""
-        out.print(f"Running: {where}Kafka {stack.kafka.bootstrap}, data in {directory.path}. Ctrl-C stops.")
-        await stack.failure.happened.wait()
+        up_now.set()
+        if not stop.is_set():
+            where = f"http://127.0.0.1:{stack.port}, " if stack.port is not None else ""
+            out.print(
+                f"Running: {where}Kafka {stack.kafka.bootstrap}, data in {directory.path}. Ctrl-C stops."
+            )
+        ends = [asyncio.create_task(event.wait()) for event in (stop, stack.failure.happened)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
     if not stop.is_set() and stack.failure.error is not None:
         raise stack.failure.error
 

@@ -103,6 +103,8 @@ def _asked(port: int, token: str) -> Report:
     """Let the running stack verify; it alone has the store open."""
     import http.client
 
+    import msgspec
+
     from ansvar.embedded.errors import EmbeddedError
     from ansvar.verifier.report import from_json
 
@@ -117,7 +119,12 @@ def _asked(port: int, token: str) -> Report:
         connection.close()
     if answer.status != 200:
         raise EmbeddedError(f"the running stack answered {answer.status}: {body.get('detail', body)}")
-    return from_json(body)
+    try:
+        return from_json(body)
+    except msgspec.ValidationError as error:
+        raise EmbeddedError(
+            f"the running stack gave an answer that cannot be read ({error}); is it another version?"
+        ) from error
 
 
 def register(app: typer.Typer) -> None:

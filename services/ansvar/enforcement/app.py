@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -104,16 +104,19 @@ def make_app(
         topic_allow_declare=False,
         web_enabled=False,  # it would serve what it knows to anyone
     )
+    app._create_directories = _no_directories  # type: ignore[method-assign] # there is no setting for it
     app.transport.Consumer = _consumer_class(topic, enforcer)  # type: ignore[misc] # the documented hook
     events = app.topic(topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
 
     @app.agent(events, name="ansvar.enforce", concurrency=1)
     async def enforce(stream: Any) -> None:
         async for batch in stream.noack_take(TAKE_RECORDS, within=TAKE_WITHIN):
-            try:
-                done = await enforcer.enforce([_record(event.message) for event in batch])
-            except Exception as error:  # noqa: BLE001 - if it left the body, Faust would acknowledge the batch
-                failure.report(error)
+            done: Collection[int] = ()
+            if failure.error is None:
+                try:
+                    done = await enforcer.enforce([_record(event.message) for event in batch])
+                except Exception as error:  # noqa: BLE001 - if it left the body, Faust would acknowledge
+                    failure.report(error)
             if failure.error is not None:
                 await asyncio.Event().wait()  # nothing more is taken; the process is about to stop
             for event in batch:
@@ -132,6 +135,10 @@ def make_app(
             failure.report(error)
 
     return app
+
+
+def _no_directories() -> None:
+    """Faust would make directories for tables, of which there are none, wherever the process was started."""
 
 
 @asynccontextmanager
