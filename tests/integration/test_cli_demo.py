@@ -98,7 +98,8 @@ store.close()
 @pytest.mark.parametrize(
     ("statement", "kind", "seq"),
     [
-        ("UPDATE purpose = 'marketing' WHERE chain = 1 AND seq = 5", "edited", 5),
+        # What row 5 holds depends on secrets drawn at `init`: the new value is made from the old, to differ.
+        ("UPDATE purpose = concat(purpose, '_x') WHERE chain = 1 AND seq = 5", "edited", 5),
         (
             "UPDATE verdict = if(verdict = 'permit', 'deny', 'permit') WHERE chain = 1 AND seq = 7",
             "edited",

@@ -11,34 +11,28 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, NoReturn
+from typing import Annotated, NoReturn
 from uuid import UUID
 
 import msgspec
 import typer
 from msgspec import Struct
-from rich.console import Console
-from rich.progress import Progress
 
-from ansvar.cli.lines import BYTE_ORDER_MARK, JSON_SPACE
+from ansvar.cli.lines import numbered_lines, progress
 from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
+from ansvar.events.model import Event
 from ansvar.policy.errors import BundleError, PolicyError
 from ansvar.policy.evaluation import Evaluator
 from ansvar.policy.loader import load_bundle
 from ansvar.policy.verdict import Finding, Outcome
 from ansvar.sample import SAMPLE_BUNDLE
 
-# An event is at most 32 KiB: a longer line is read in parts and judged invalid by its first.
-_LONGEST_LINE = 1 << 20
-_LARGE_FILE = 8 << 20  # bytes; a smaller one is done before a progress bar can be read
-_LINES_PER_STEP = 2_000
-
-_Advance = Callable[[int], None]
+_LINES_PER_STEP = 200
 
 
 class _Judged(Struct):
@@ -94,8 +88,13 @@ def evaluate(
     except OSError as fault:
         _refuse(f"cannot read {file}: {fault.strerror}; name a file of JSON Lines, or - for standard input")
     try:
-        with source, _progress(source) as advance:
-            rejected = _judge_all(Evaluator(policy, as_of=recorded_at), source, policy.sha256.hex(), advance)
+        with source, progress(source, "Judging") as advance:
+            evaluator = Evaluator(policy, as_of=recorded_at)
+            output = sys.stdout.buffer
+            rejected = _judge_all(
+                evaluator, numbered_lines(source, advance), policy.sha256.hex(), output.write
+            )
+            output.flush()
     except BrokenPipeError:
         # The reader has had enough. Python flushes standard output again on exit: give that a place to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,53 +110,44 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate)
 
 
-def _judge_all(evaluator: Evaluator, source: IO[bytes], policy: str, advance: _Advance) -> int:
-    """Judge every line onto standard output; the number of lines that are no valid event."""
+def _judge_all(
+    evaluator: Evaluator, lines: Iterable[tuple[int, bytes]], policy: str, write: Callable[[bytes], object]
+) -> int:
+    """Judge every line; the number of lines that are no valid event.
+
+    Stage by stage over many lines, not line by line through all stages: a stage's code then stays in the
+    processor's nearest cache, which saves a third of the time.
+    """
     # Events and verdicts are trees that reference counting frees; looking for cycles among them cost a third.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
-    write = sys.stdout.buffer.write
     encode = msgspec.json.Encoder().encode
-    rejected = done = 0
-    for number, line in enumerate(_lines(source), 1):
-        done += len(line)
-        if number % _LINES_PER_STEP == 0:
-            advance(done)
-        text = line.removeprefix(BYTE_ORDER_MARK).strip(JSON_SPACE) if number == 1 else line.strip(JSON_SPACE)
-        if not text:
-            continue
-        try:
-            event = parse_event(text)
-            verdict = evaluator.judge(event)
-        except InvalidEvent as fault:
-            rejected += 1
-            write(encode(_Rejected(number, str(fault))) + b"\n")
-        else:
-            write(encode(_Judged(event.event_id, verdict.verdict, verdict.findings, policy)) + b"\n")
-    advance(done)
-    sys.stdout.buffer.flush()
+    rejected = 0
+    source = iter(lines)
+    while step := list(islice(source, _LINES_PER_STEP)):
+        read = [_read(number, text) for number, text in step]
+        answers = [
+            event if isinstance(event, _Rejected) else _judge(evaluator, number, event, policy)
+            for (number, _), event in zip(step, read, strict=True)
+        ]
+        rejected += sum(isinstance(answer, _Rejected) for answer in answers)
+        write(b"".join([encode(answer) + b"\n" for answer in answers]))
     return rejected
 
 
-def _lines(source: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file; of an overlong one the beginning."""
-    while line := source.readline(_LONGEST_LINE):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = source.readline(_LONGEST_LINE)
-        yield line
+def _read(number: int, text: bytes) -> Event | _Rejected:
+    try:
+        return parse_event(text)
+    except InvalidEvent as fault:
+        return _Rejected(number, str(fault))
 
 
-@contextmanager
-def _progress(source: IO[bytes]) -> Iterator[_Advance]:
-    """A progress bar on standard error, if a person watches and there is something to wait for."""
-    size = os.fstat(source.fileno()).st_size if sys.stderr.isatty() and source is not sys.stdin.buffer else 0
-    if size < _LARGE_FILE:
-        yield lambda _: None
-        return
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Judging", total=size)
-        yield lambda done: progress.update(task, completed=done)
+def _judge(evaluator: Evaluator, number: int, event: Event, policy: str) -> _Judged | _Rejected:
+    try:
+        verdict = evaluator.judge(event)
+    except InvalidEvent as fault:
+        return _Rejected(number, str(fault))
+    return _Judged(event.event_id, verdict.verdict, verdict.findings, policy)
 
 
 def _time(text: str) -> datetime:

@@ -15,11 +15,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from ansvar.cli.options import console
 
 # An event is at most 32 KiB: a longer line is cut here and is then no valid event.
-LONGEST_LINE = 1 << 20
-BYTE_ORDER_MARK = (
+_LONGEST_LINE = 1 << 20
+_BYTE_ORDER_MARK = (
     b"\xef\xbb\xbf"  # some editors begin a file with it; JSON allows to ignore it (RFC 8259, 8.1)
 )
-JSON_SPACE = b" \t\r\n"
+_JSON_SPACE = b" \t\r\n"
 
 Advance = Callable[[int], None]
 
@@ -46,16 +46,16 @@ def numbered_lines(source: IO[bytes], advance: Advance) -> Iterator[tuple[int, b
     `advance` is told the bytes read.
     """
     number = 0
-    while line := source.readline(LONGEST_LINE):
+    while line := source.readline(_LONGEST_LINE):
         number += 1
         advance(len(line))
         last = line
-        while len(last) == LONGEST_LINE and not last.endswith(b"\n"):
-            last = source.readline(LONGEST_LINE)
+        while len(last) == _LONGEST_LINE and not last.endswith(b"\n"):
+            last = source.readline(_LONGEST_LINE)
             advance(len(last))
         if number == 1:
-            line = line.removeprefix(BYTE_ORDER_MARK)
-        if text := line.strip(JSON_SPACE):
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        if text := line.strip(_JSON_SPACE):
             yield number, text
 
 

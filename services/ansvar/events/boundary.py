@@ -22,6 +22,7 @@ from ansvar.events.requirements import MAX_EVENT_BYTES, checked, too_large
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _ENCODER = msgspec.json.Encoder()
+_BACKSLASH = ord("\\")
 _CANONICAL = msgspec.json.Encoder(order="sorted")
 
 
@@ -72,7 +73,7 @@ def normal_form(event: Event) -> bytes:
 
 
 def _parse(data: bytes | str) -> Event:
-    raw = _utf8(data)
+    raw = data if isinstance(data, bytes) else _utf8(data)
     if len(raw) > MAX_EVENT_BYTES:
         raise too_large(len(raw))
     try:
@@ -80,14 +81,12 @@ def _parse(data: bytes | str) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise diagnose_text(raw) from None
     quotes = raw.count(b'"')
-    if (b"\\" in raw or quotes != _ENCODER.encode(event).count(b'"')) and (key := repeated_key(raw)):
+    if (_BACKSLASH in raw or quotes != _ENCODER.encode(event).count(b'"')) and (key := repeated_key(raw)):
         raise InvalidEvent("the field twice", "each field once", field=key)
     return checked(event)
 
 
-def _utf8(data: bytes | str) -> bytes:
-    if isinstance(data, bytes):
-        return data
+def _utf8(data: str) -> bytes:
     try:
         return data.encode()
     except UnicodeEncodeError:

@@ -70,7 +70,7 @@ def normalise_event(event: Event) -> Event:
         distinct = tuple(alias for alias in dict.fromkeys(aliases) if alias != normal)
         if distinct != event.aliases:
             changes["aliases"] = distinct
-    if isinstance(event.actor, Identifier):
+    if type(event.actor) is Identifier:
         actor = _named("actor", event.actor, event)
         if actor != event.actor:
             changes["actor"] = actor

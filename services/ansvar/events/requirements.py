@@ -34,7 +34,7 @@ def checked(event: Event) -> Event:
         at = event.occurred_at
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise _outside_the_calendar()
-    if isinstance(event, RightsEvent) and event.phase == "recipients_notified" and event.recipient is None:
+    if type(event) is RightsEvent and event.phase == "recipients_notified" and event.recipient is None:
         raise InvalidEvent("nothing", "the recipient that was notified (GDPR Art. 19)", field="recipient")
     if event.aliases and event.subject is None:
         raise InvalidEvent("aliases of nobody", "aliases beside a subject only", field="aliases")

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.identifiers import normalise_event
-from ansvar.events.model import ContractEvent, DisclosureEvent, Event, RightsEvent
+from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.decide import ENGINE, decide
 from ansvar.policy.state import SubjectState, fact_of, observe
@@ -32,7 +32,7 @@ class Evaluator:
         self._bundle = bundle
         self._as_of = as_of
         self._engine = engine
-        self._subjects: dict[tuple[str, str], SubjectState] = {}
+        self._subjects: dict[Identifier, SubjectState] = {}
 
     def judge(self, event: Event) -> Verdict:
         """The verdict on the next event. Raises `InvalidEvent`, and is then as if it had not been called."""
@@ -40,17 +40,16 @@ class Evaluator:
         if event.aliases:
             raise InvalidEvent("further identifiers", "none: aliases are not supported yet", field="aliases")
         subject = event.subject
-        key = None if subject is None else (subject.type, subject.value)
-        state = _NOTHING if key is None else self._subjects.get(key, _NOTHING)
+        state = _NOTHING if subject is None else self._subjects.get(subject, _NOTHING)
         own_request = False
         request = contract = None
-        if isinstance(event, DisclosureEvent):
+        if type(event) is DisclosureEvent:
             own_request = event.reference is not None and state.requested(
                 "portability", event.reference.encode(), event.occurred_at
             )
-        elif isinstance(event, RightsEvent):
+        elif type(event) is RightsEvent:
             request = event.request_id.encode()
-        elif isinstance(event, ContractEvent):
+        elif type(event) is ContractEvent:
             contract = event.contract_id.encode()
         verdict = decide(
             event,
@@ -61,6 +60,6 @@ class Evaluator:
             own_request=own_request,
         )
         fact = fact_of(event, verdict, request, contract)
-        if fact is not None and key is not None:
-            observe(self._subjects.setdefault(key, SubjectState()), fact)
+        if fact is not None and subject is not None:
+            observe(self._subjects.setdefault(subject, SubjectState()), fact)
         return verdict

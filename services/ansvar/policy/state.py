@@ -16,7 +16,9 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import attrgetter
+from sys import intern
 from typing import Literal
 
 import msgspec
@@ -65,10 +67,18 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Collection(Struct, frozen=True, array_like=True, gc=False):
-    """One `collect` of a category for a purpose."""
+    """One `collect`."""
 
     at: datetime
     source: Source | None
+
+
+class Collected(Struct, frozen=True, array_like=True, gc=False):
+    """The collects of the same categories for the same purpose. There are few such groups to a subject."""
+
+    purpose: str
+    categories: tuple[str, ...]  # sorted, without repeats
+    collects: list[Collection]  # never empty
 
 
 class ContractStep(Struct, frozen=True, array_like=True, gc=False):
@@ -112,12 +122,16 @@ _NO_CONTRACT = Contracts("none")
 _ACTIVE = Contracts("active")
 
 
-class SubjectState(Struct):
-    """Everything known of one subject. Changed by `observe` alone; judging reads it and never writes."""
+class SubjectState(Struct, gc=False):
+    """Everything known of one subject. Changed by `observe` alone; judging reads it and never writes.
+
+    Kept small and in few objects: with more subjects than the processor's cache holds, fetching them from
+    memory is most of what judging an event costs.
+    """
 
     contracts: dict[bytes, list[ContractStep]] = {}
     requests: dict[Right, dict[bytes, list[RequestStep]]] = {}
-    collected: dict[str, dict[str, list[Collection]]] = {}  # purpose -> category -> collects
+    collected: list[Collected] = []
     erasures: list[datetime] = []  # when an erasure was fulfilled (9.3, Art. 17)
 
     def contracts_at(self, at: datetime) -> Contracts:
@@ -145,23 +159,22 @@ class SubjectState(Struct):
         A fulfilled erasure clears what was collected up to and including its own instant.
         """
         cleared = self.last_erasure(at)
-        return [
-            purpose
-            for purpose, by_category in self.collected.items()
-            if category in by_category and _any_within(by_category[category], cleared, at)
+        purposes = [
+            group.purpose
+            for group in self.collected
+            if category in group.categories and _any_within(group.collects, cleared, at)
         ]
+        return list(dict.fromkeys(purposes))
 
     def unserved(self, categories: tuple[str, ...], origins: frozenset[str], at: datetime) -> list[str]:
         """Of some categories those that are known to have been collected, but for none of `origins` (3.2)."""
         if not self.erasures:
-            # The usual case: all were collected for one purpose that serves this one.
-            for purpose, by_category in self.collected.items():
-                if purpose in origins:
-                    for category in categories:
-                        collects = by_category.get(category)
-                        if collects is None or collects[0].at > at:
-                            break
-                    else:
+            # The usual case: each was collected for a purpose that serves this one.
+            missing = set(categories)
+            for group in self.collected:
+                if group.purpose in origins and group.collects[0].at <= at:
+                    missing.difference_update(group.categories)
+                    if not missing:
                         return []
         return [
             category
@@ -243,7 +256,7 @@ def fact_of(
     """
     if event.stage not in _HAPPENED:
         return None
-    if isinstance(event, ProcessingEvent):
+    if type(event) is ProcessingEvent:
         if event.operation != "collect" or event.purpose is None or verdict.verdict == "deny":
             return None
         return Fact(
@@ -255,7 +268,7 @@ def fact_of(
             data_categories=event.data_categories,
             source=event.source,
         )
-    if isinstance(event, RightsEvent):
+    if type(event) is RightsEvent:
         return Fact(
             kind="rights",
             occurred_at=event.occurred_at,
@@ -268,7 +281,7 @@ def fact_of(
             has_reason=event.reason is not None,
             fee=event.fee,
         )
-    if isinstance(event, ContractEvent):
+    if type(event) is ContractEvent:
         return Fact(
             kind="contract",
             occurred_at=event.occurred_at,
@@ -298,9 +311,18 @@ def _observe_collect(state: SubjectState, fact: Fact) -> None:
     if not fact.data_categories:
         return
     collection = Collection(fact.occurred_at, fact.source)
-    by_category = state.collected.setdefault(fact.purpose, {})
-    for category in fact.data_categories:
-        insort(by_category.setdefault(category, []), collection, key=_at)
+    categories = _shared(fact.data_categories)
+    for group in state.collected:
+        if group.purpose == fact.purpose and group.categories == categories:
+            insort(group.collects, collection, key=_at)
+            return
+    state.collected.append(Collected(intern(fact.purpose), categories, [collection]))
+
+
+@lru_cache(maxsize=4_096)
+def _shared(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """The categories sorted, as one object for all subjects."""
+    return tuple(sorted({intern(category) for category in categories}))
 
 
 def _observe_request(state: SubjectState, fact: Fact) -> None:
