@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansvar.keyfiles import make_private_directory
+from ansvar.keyfiles import KeyFileError, make_private_directory
+
+_OURS = frozenset({"clickhouse", "keys", "logs", "kafka", "stack.lock", "vault.db", "demo.json"})
 
 
 class DataDirectory:
@@ -14,9 +16,21 @@ class DataDirectory:
         self.path = path.expanduser().resolve()
 
     def make(self) -> None:
-        """Make the directory and its parts, owner only. Raises KeyFileError where that is not possible."""
+        """Make the directory and its parts, owner only.
+
+        Raises KeyFileError where that is not possible, or where the directory holds other things and none of
+        ours: it is then somebody's folder, named by mistake.
+        """
+        if self.path.is_dir() and self._is_foreign():
+            raise KeyFileError(
+                f"{self.path} holds other files and nothing of Ansvar's; choose an empty or a new directory"
+            )
         for part in (self.path, self.clickhouse, self.keys, self.logs):
             make_private_directory(part)
+
+    def _is_foreign(self) -> bool:
+        names = {entry.name for entry in self.path.iterdir()}
+        return bool(names) and names.isdisjoint(_OURS)
 
     @property
     def kafka(self) -> Path:

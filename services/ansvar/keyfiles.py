@@ -44,6 +44,8 @@ class KeyFileExists(KeyFileError):
 
 def make_private_directory(path: Path) -> Path:
     """Make a directory that only its owner can enter (0700); `KeyFileError` if an existing one is open."""
+    if path.exists() and not path.is_dir():
+        raise KeyFileError(f"{path} is a file, not a directory; choose another place")
     try:
         path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         found = path.stat()

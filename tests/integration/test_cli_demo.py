@@ -59,6 +59,16 @@ def test_the_same_demo_again_adds_duplicates_only(demo: Demo) -> None:
     assert sum(row.kind == "duplicate" for row in after) == EVENTS
 
 
+def test_other_events_in_its_ledger_are_not_counted(demo: Demo, tmp_path: Path) -> None:
+    data = demo.copy(tmp_path / "copy")
+    done = run("ingest", Path(__file__).parents[2] / "docs/examples/events.jsonl", "--data-dir", data)
+    assert done.returncode == 0, done.stderr
+    again = run("demo", "--events", str(EVENTS), "--data-dir", data, **demo.settings)
+    assert again.returncode == 0, again.stderr
+    assert "equal, event by event" in again.stdout
+    assert "4 other events are in this ledger too" in again.stdout
+
+
 def test_a_directory_that_holds_something_else_is_left_alone(demo: Demo, tmp_path: Path) -> None:
     other = demo.again("--events", "301")
     assert other.returncode == 2

@@ -76,7 +76,8 @@ def test_a_file_is_judged_line_by_line_in_order(tmp_path: Path) -> None:
     assert [line["event_id"] for line in judged] == [event()["event_id"], None, event()["event_id"], None]
     assert {line["policy"] for line in judged} == {sample_bundle().sha256.hex()}
     assert judged[0] == {**judged[0], "findings": []}
-    assert [set(line) for line in judged] == [{"event_id", "verdict", "findings", "policy"}] * 4
+    assert [set(line) for line in judged] == [{"line", "event_id", "verdict", "findings", "policy"}] * 4
+    assert [line["line"] for line in judged] == [1, 2, 3, 5]
 
 
 def test_a_finding_has_rule_clause_severity_and_message() -> None:

@@ -21,9 +21,11 @@ from ansvar.enforcement.topics import ensure_topics
 from ansvar.events.boundary import parse_event
 from ansvar.events.intake import PRIVATE_BYTES, IntakePrivateKey
 from ansvar.events.model import ProcessingEvent
+from ansvar.policy.evaluation import Evaluator
+from ansvar.sample import sample_bundle
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-PREAMBLE = "from ansvar import Emitter, Identifier, ProcessingEvent\nfrom datetime import UTC, datetime\n"
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def block(language: str, containing: str) -> str:
@@ -57,7 +59,7 @@ async def test_the_sdk_example_emits_one_sealed_event(
 
     names: dict[str, object] = {}
     body = textwrap.indent(example + "return delivery\n", "    ")
-    exec(f"{PREAMBLE}async def example():\n{body}", names)  # noqa: S102 - the README's own text
+    exec(f"async def example():\n{body}", names)  # noqa: S102 - the README's own text
     before = time.time()
     delivery = await names["example"]()  # type: ignore[operator]
 
@@ -81,6 +83,14 @@ async def test_the_sdk_example_emits_one_sealed_event(
     assert event.event_id == delivery.event_id
     assert event.operation == "call"
     assert event.occurred_at.timestamp() >= before - 1
+
+
+def test_the_example_file_shows_every_verdict() -> None:
+    assert "docs/examples/events.jsonl" in README
+    evaluator = Evaluator(sample_bundle())
+    lines = (ROOT / "docs/examples/events.jsonl").read_bytes().splitlines()
+    verdicts = [evaluator.judge(parse_event(line)).verdict for line in lines]
+    assert verdicts == ["permit", "permit", "flag", "deny"]
 
 
 def test_the_json_example_is_an_event() -> None:

@@ -42,6 +42,20 @@ def test_an_open_directory_is_refused(tmp_path: Path) -> None:
         directory.make()
 
 
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.odt").touch()
+    with pytest.raises(KeyFileError, match="holds other files"):
+        DataDirectory(tmp_path).make()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.odt"]
+
+
+def test_what_we_made_may_hold_other_things_too(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    directory.make()
+    (directory.path / "notes.txt").touch()
+    directory.make()
+
+
 def test_where_nothing_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(KeyFileError, match="cannot make the directory"):

@@ -97,6 +97,7 @@ def _tell(outcome: Outcome) -> None:
             style=style,
         )
     out.print(table)
+    out.print("Only a deny raises an alert; some rules flag one case and deny another.", style="dim")
     for answer in outcome.answers:
         answered = Table(title=f"\n{answer.question}", title_justify="left", title_style="bold")
         for column in answer.columns:
@@ -120,10 +121,15 @@ def _summarise(outcome: Outcome) -> None:
         f"stored {seconds:.1f} s after the first ({len(outcome.year.events) / seconds:,.0f} events/s)."
     )
     delay = outcome.alert_delay_ms
-    heard = f", each {delay:.0f} ms (median) after its event reached Kafka" if delay is not None else ""
-    out.print(f"{sum(outcome.alerts.values())} alerts heard{heard}.")
-    verdict = "equal, event by event" if outcome.as_planted else f"NOT EQUAL on {outcome.wrong} events"
+    heard = (
+        f", {delay:.0f} ms (median) after their events reached Kafka all at once" if delay is not None else ""
+    )
+    missed = f"; {outcome.unheard} denials NOT HEARD OF" if outcome.unheard else ""
+    out.print(f"{sum(outcome.alerts.values())} alerts heard{heard}{missed}.")
+    verdict = "equal, event by event" if outcome.wrong == 0 else f"NOT EQUAL on {outcome.wrong} events"
     out.print(f"Planted {planted}, found {found}: {verdict}.")
+    if outcome.others:
+        out.print(f"{outcome.others} other events are in this ledger too; they are not counted above.")
     chains = len(report.chains)
     state = "intact" if report.intact else "DAMAGED"
     out.print(f"Ledger: {report.rows} rows in {chains} chains, {state}. Check it yourself: ansvar verify")

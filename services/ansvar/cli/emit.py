@@ -28,6 +28,7 @@ class Totals(Struct):
     emitted: int = 0
     refused: int = 0
     failed: int = 0
+    processed: bool = False  # whether something runs that takes the events from Kafka
     records: set[tuple[int, int]] = set()
 
     def refuse(self, text: str) -> None:
@@ -72,6 +73,8 @@ def emit(
                 raise typer.Exit(2)
         log_to(directory)
         asyncio.run(_send(lines, directory, bundle, totals))
+    if totals.emitted and not totals.processed:
+        sys.stderr.write("nothing is running here: ansvar up (or worker) will judge and record them\n")
     console().print(
         f"emitted {totals.emitted} events in {len(totals.records)} records; {totals.refused} lines refused"
     )
@@ -104,7 +107,7 @@ async def _send(
     from ansvar.vault.keyring import kit_path
 
     async with (
-        _kafka(directory, bundle) as kafka,
+        _kafka(directory, bundle, totals) as kafka,
         Emitter(kit_path(directory.keys, LOCAL_PRODUCER), kafka) as emitter,
     ):
         await _enqueue(lines, emitter, totals)
@@ -125,7 +128,7 @@ async def _enqueue(lines: Iterable[tuple[int, bytes]], emitter: Emitter, totals:
 
 
 @asynccontextmanager
-async def _kafka(directory: DataDirectory, bundle: Path) -> AsyncIterator[KafkaSettings]:
+async def _kafka(directory: DataDirectory, bundle: Path, totals: Totals) -> AsyncIterator[KafkaSettings]:
     """Kafka, with the topics and this machine's producer kit in place: the running stack's, or our own."""
     from ansvar.embedded.stack import broker, founded, named_kafka, owned, running_stack
     from ansvar.emitter.kafka import KafkaSettings
@@ -134,9 +137,11 @@ async def _kafka(directory: DataDirectory, bundle: Path) -> AsyncIterator[KafkaS
 
     note = running_stack(directory)
     if note is not None:
+        totals.processed = True
         yield named_kafka() or KafkaSettings(bootstrap=note.kafka)
         return
     chosen = settings()
+    totals.processed = named_kafka() is not None  # who works there cannot be seen from here
     async with (
         owned(directory),
         broker(directory, console(stderr=True).print) as kafka,

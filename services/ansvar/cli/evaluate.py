@@ -36,6 +36,7 @@ _LINES_PER_STEP = 200
 
 
 class _Judged(Struct):
+    line: int
     event_id: UUID | None
     verdict: Outcome
     findings: tuple[Finding, ...]
@@ -67,10 +68,11 @@ def evaluate(
 ) -> None:
     """Judge JSON Lines events in order, from an empty state, without recording them.
 
-    Prints one JSON object a line: event_id (as given, else null), verdict (permit, flag or deny), findings
-    (rule, clause, severity, message) and policy (SHA-256 of the bundle). A line that is no valid event gives
-    an object with line and error instead, and the exit code is 2 at the end. A verdict of deny does not
-    change the exit code: read the verdicts.
+    Prints one JSON object a line: line (its number in the file), event_id (null where none was given),
+    verdict (permit, flag or deny), findings (rule, clause, severity, message) and policy (SHA-256 of the
+    bundle). A line that is no valid event gives an object with line and error instead, and the exit code is
+    2 at the end. A verdict of deny does not change the exit code: read the verdicts. Lines are answered in
+    steps of 200, or when the input ends.
 
     Example: ansvar evaluate events.jsonl --bundle ./policy --as-of 2026-03-02T12:00:00Z
     """
@@ -147,7 +149,7 @@ def _judge(evaluator: Evaluator, number: int, event: Event, policy: str) -> _Jud
         verdict = evaluator.judge(event)
     except InvalidEvent as fault:
         return _Rejected(number, str(fault))
-    return _Judged(event.event_id, verdict.verdict, verdict.findings, policy)
+    return _Judged(number, event.event_id, verdict.verdict, verdict.findings, policy)
 
 
 def _time(text: str) -> datetime:

@@ -62,7 +62,7 @@ def numbered_lines(source: IO[bytes], advance: Advance) -> Iterator[tuple[int, b
 @contextmanager
 def progress(source: IO[bytes], what: str) -> Iterator[Advance]:
     """A progress bar over a file's bytes, on a terminal only."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or source.isatty():  # over what a person types it would only flicker
         yield lambda _: None
         return
     total = os.fstat(source.fileno()).st_size or None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -16,6 +18,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ansvar {metadata.version('ansvar')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version),
+    ] = False,
+) -> None:
+    """Prove what was done with personal data: judge, record and verify events."""
+    del version
+
+
 for command in (init, demo, up, emit, evaluate, ingest, verify, doctor):
     command.register(app)
 
@@ -32,7 +53,9 @@ def run(arguments: list[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         command = "ansvar" if context is None else context.command_path
         text = " ".join(error.format_message().split())
-        sys.stderr.write(f"{command}: {text.rstrip('.')}. See: {command} --help\n")
+        sys.stderr.write(
+            f"{command}: {text if text.endswith(('?', '.')) else text + '.'} See: {command} --help\n"
+        )
         return 2
     except (typer.Abort, KeyboardInterrupt):
         result = _STOPPED

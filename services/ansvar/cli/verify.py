@@ -52,6 +52,10 @@ def verify(
         print_rows(("chain", "rows", "root", "state"), rows, format_)
     for line in fault_lines(report):
         sys.stderr.write(line + "\n")
+    if not report.chains:
+        sys.stderr.write("the ledger has no row yet: ansvar up processes what was emitted\n")
+    elif not report.intact:
+        sys.stderr.write("rows counts those before a chain's first fault; root is the last leaf of those\n")
     if not report.intact:
         raise typer.Exit(1)
 

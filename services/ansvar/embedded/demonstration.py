@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import statistics
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,7 @@ from ansvar.enforcement.wiring import open_vault
 from ansvar.events.codec import single_object_decode
 from ansvar.initiation import LOCAL_PRODUCER
 from ansvar.keyfiles import read_secret_file, write_secret_file
+from ansvar.ledger.row import NO_EVENT
 from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.sample.company import Year, generate
 from ansvar.settings import Settings
@@ -60,8 +61,10 @@ class Outcome(Struct, frozen=True):
 
     year: Year
     found: Mapping[str, int]  # rule -> number of events on which it fired
-    wrong: int  # events whose findings are not those planted
+    wrong: int  # events of the year whose findings are not those planted, or that are not one row exactly
     alerts: Mapping[str, int]  # rule -> alerts heard, each once
+    unheard: int  # denials of which no alert was heard
+    others: int  # judged events in this ledger that are not the demo's
     alert_delay_ms: float | None  # median from the broker's time of the event to that of its alert
     kinds: Mapping[str, int]
     answers: list[Table]
@@ -72,7 +75,8 @@ class Outcome(Struct, frozen=True):
     @property
     def as_planted(self) -> bool:
         """Whether exactly what was planted was found, and every denial was alerted."""
-        return self.wrong == 0 and all(self.found.get(r, 0) == n for r, n in self.year.planted.items())
+        found = all(self.found.get(rule, 0) == number for rule, number in self.year.planted.items())
+        return self.wrong == 0 and self.unheard == 0 and found
 
 
 class Steps(Struct, frozen=True):
@@ -126,8 +130,10 @@ async def demonstrated(
         await _caught_up(stack, steps)
         whole_seconds = clock() - emitted
         steps.say("Asking the ledger")
-        findings = await asyncio.to_thread(_findings, stack.store)
-        heard, delay = await hear()
+        judged = await asyncio.to_thread(_judged, stack.store)
+        ours = {event.event_id for event in year.events}
+        denied = {row.event_id for row in judged if row.verdict == "deny"} & ours
+        heard = await hear()
         kinds = dict(await asyncio.to_thread(stack.store.query, _KINDS))
         answers = await asyncio.to_thread(overview, stack.store)
         steps.say("Verifying every row twice: by SQL in ClickHouse, and in Python")
@@ -135,10 +141,12 @@ async def demonstrated(
         yield (
             Outcome(
                 year,
-                Counter(rule for rules in findings.values() for rule in set(rules)),
-                _wrong(year, findings),
-                heard,
-                delay,
+                Counter(rule for row in judged if row.event_id in ours for rule in set(row.findings)),
+                _wrong(year, judged),
+                Counter(rule for event_id, rule in heard.alerts if event_id in ours),
+                len(denied - {event_id for event_id, _ in heard.alerts}),
+                sum(row.event_id not in ours for row in judged),
+                statistics.median(heard.delays_ms) if heard.delays_ms else None,
                 kinds,
                 answers,
                 report,
@@ -153,16 +161,28 @@ async def demonstrated(
 _KINDS = "SELECT kind, count() FROM {database}.ledger GROUP BY kind ORDER BY kind"
 
 
-def _findings(store: Store) -> dict[UUID, tuple[str, ...]]:
-    rows = store.query("SELECT event_id, findings FROM {database}.ledger WHERE notEmpty(findings)")
-    return {event_id: tuple(rules) for event_id, rules in rows}
+class _Judged(Struct, frozen=True):
+    event_id: UUID
+    verdict: str
+    findings: tuple[str, ...]
 
 
-def _wrong(year: Year, findings: Mapping[UUID, tuple[str, ...]]) -> int:
-    """Events whose rules differ from the planted ones, and findings on events that are not of the year."""
-    events = {*year.expected, *findings}
+def _judged(store: Store) -> list[_Judged]:
+    """Every row that judges an event."""
+    rows = store.query(
+        "SELECT event_id, toString(verdict), findings FROM {database}.ledger WHERE verdict != ''"
+    )
+    return [_Judged(event_id, verdict, tuple(findings)) for event_id, verdict, findings in rows]
+
+
+def _wrong(year: Year, judged: Sequence[_Judged]) -> int:
+    """Events of the year that are not one row exactly, or whose rules differ from the planted ones."""
+    rows: defaultdict[UUID, list[tuple[str, ...]]] = defaultdict(list)
+    for row in judged:
+        rows[row.event_id].append(tuple(sorted(set(row.findings))))
     return sum(
-        tuple(sorted(set(findings.get(event, ())))) != year.expected.get(event, ()) for event in events
+        rows.get(event.event_id or NO_EVENT) != [year.expected.get(event.event_id or NO_EVENT, ())]
+        for event in year.events
     )
 
 
@@ -192,32 +212,42 @@ async def _caught_up(stack: Stack, steps: Steps) -> None:
         await reader.stop()
 
 
+class _Heard(Struct, frozen=True):
+    alerts: list[tuple[UUID | None, str]]  # event and rule, each alert once
+    delays_ms: list[float]
+
+
 @asynccontextmanager
-async def _alerts(stack: Stack) -> AsyncIterator[Callable[[], Any]]:
-    """Listen to the alerts topic; what is yielded returns (rule -> alerts, median delay in ms)."""
+async def _alerts(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[_Heard]]]:
+    """Listen to the alerts topic; what is yielded tells what is in it by now."""
     topic = stack.settings.alerts_topic
     consumer = AIOKafkaConsumer(
         topic, enable_auto_commit=False, auto_offset_reset="earliest", **stack.kafka.client_options()
     )
     await consumer.start()
 
-    async def hear() -> tuple[dict[str, int], float | None]:
+    async def hear() -> _Heard:
         places = consumer.assignment()
         ends = await consumer.end_offsets(places)
-        heard: dict[bytes, str] = {}
+        heard: dict[bytes, tuple[UUID | None, str]] = {}
         delays: list[float] = []
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for messages in (await consumer.getmany(timeout_ms=1000)).values():
                 for message in messages:
                     _, alert = single_object_decode(message.value)
-                    if heard.setdefault(alert["alert_id"], alert["rule"]):
+                    if alert["alert_id"] not in heard:
+                        heard[alert["alert_id"]] = _uuid(alert["event_id"]), alert["rule"]
                         delays.append(message.timestamp - _milliseconds(alert["recorded_at"]))
-        return dict(Counter(heard.values())), statistics.median(delays) if delays else None
+        return _Heard(list(heard.values()), delays)
 
     try:
         yield hear
     finally:
         await consumer.stop()
+
+
+def _uuid(value: bytes | None) -> UUID | None:
+    return None if value is None else UUID(bytes=value)
 
 
 def _milliseconds(at: Any) -> float:

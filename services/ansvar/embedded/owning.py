@@ -41,8 +41,8 @@ def running_stack(directory: DataDirectory) -> StackNote | None:
 
     Raises StackRunning while a stack is starting or stopping there, or a command has the directory.
     """
-    if not directory.path.exists():
-        return None
+    if not directory.lock.is_file():
+        return None  # whoever had the directory left the lock's file; looking makes nothing
     lock = FileLock(directory.lock)
     if lock.try_acquire():
         lock.release()

@@ -78,6 +78,14 @@ def read_directory(path: Path) -> dict[str, str]:
         raise BundleError(
             [_whole("the bundle is not a directory", "give the directory that has bundle.yaml in it")]
         )
+    if not (path / "bundle.yaml").exists():
+        raise BundleError(
+            [
+                _whole(
+                    "the directory has no bundle.yaml", "give the directory of a bundle, or copy the sample's"
+                )
+            ]
+        )
     problems: list[Problem] = []
     files: dict[str, str] = {}
     for folder, folders, names in os.walk(path):
