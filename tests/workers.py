@@ -145,10 +145,19 @@ class Deployed:
 
     @asynccontextmanager
     async def worker(
-        self, vault: Vault | None = None, conf: Mapping[str, Any] | None = None, **changes: Any
+        self,
+        vault: Vault | None = None,
+        conf: Mapping[str, Any] | None = None,
+        *,
+        checked: bool = True,
+        **changes: Any,
     ) -> AsyncIterator[Worker]:
-        """A worker; `changes` replace parts of its enforcer, `conf` settings of its Faust app."""
-        await self.make_topics()
+        """A worker; `changes` replace parts of its enforcer, `conf` settings of its Faust app.
+
+        Not `checked`, it takes the topics as they are.
+        """
+        if checked:
+            await self.make_topics()
         async with self.parts(vault, **changes) as parts:
             enforcer = Enforcer(parts)
             failure = Failure()
@@ -183,9 +192,9 @@ class Deployed:
                 assert time.monotonic() < end, f"{everything - done} records were not taken"
                 await asyncio.sleep(POLL)
 
-    async def processed(self) -> None:
+    async def processed(self, *, checked: bool = True) -> None:
         """Run a worker until nothing is left."""
-        async with self.worker() as worker:
+        async with self.worker(checked=checked) as worker:
             await self.caught_up(worker)
 
     @asynccontextmanager

@@ -63,6 +63,11 @@ def _found(catalogue: Catalogue, keys: Path, settings: Settings, bundle: bytes, 
 def check_keys(deployment: Deployment, ring: Keyring) -> None:
     """Raise DeploymentError unless the keys belong to the deployment."""
     intake = ring.intake.get(deployment.epoch)
+    if not ring.intake:
+        raise DeploymentError(
+            f"no intake key is here, and without that of epoch {deployment.epoch} or a later one every "
+            "record would be refused for ever. Bring it back from a backup of the keys."
+        )
     if (
         ring.operator.public_bytes_raw() != deployment.operator
         or not hmac.compare_digest(ring.commitment, deployment.secrets)

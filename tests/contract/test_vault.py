@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansvar.vault.errors import EffectsMoved
+from ansvar.vault.errors import EffectsMoved, VaultError
 from ansvar.vault.generator import Generator, RandomGenerator, SeededGenerator
 from ansvar.vault.vault import NONE_YET, Vault, Wanted
 
@@ -41,6 +41,16 @@ def tag(number: int) -> bytes:
 
 def wanted(*numbers: int, chain: int = 0) -> list[Wanted]:
     return [Wanted(tag(number), chain, b"customer_number\0%d" % number) for number in numbers]
+
+
+def test_a_vault_has_one_owner(open_vault: OpenVault) -> None:
+    vault = open_vault(RandomGenerator())
+    assert vault.owner() is None
+    vault.belong_to(bytes(15) + b"a")
+    open_vault(RandomGenerator()).belong_to(bytes(15) + b"a")
+    with pytest.raises(VaultError, match="belongs to another deployment"):
+        vault.belong_to(bytes(15) + b"b")
+    assert vault.owner() == bytes(15) + b"a"
 
 
 def test_a_person_is_made_once(vault: Vault, open_vault: OpenVault) -> None:

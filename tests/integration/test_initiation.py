@@ -79,8 +79,17 @@ def test_a_founded_deployment_gets_no_new_keys(store: Store, keys: Path, lost: s
 
 def test_an_epoch_that_was_destroyed_stays_so(store: Store, keys: Path) -> None:
     deployment = initiate(keys, store, SETTINGS, SAMPLE_BUNDLE, NOW)
-    keyring.intake_path(keys, 1).unlink()
+    keyring.intake_path(keys, 1).rename(keyring.intake_path(keys, 2))
     assert initiate(keys, store, SETTINGS, SAMPLE_BUNDLE, NOW) == deployment
+    assert not keyring.intake_path(keys, 1).exists()
+
+
+def test_without_any_intake_key_nothing_starts(store: Store, keys: Path) -> None:
+    """A worker would refuse every good record, for ever."""
+    initiate(keys, store, SETTINGS, SAMPLE_BUNDLE, NOW)
+    keyring.intake_path(keys, 1).unlink()
+    with pytest.raises(DeploymentError, match="no intake key is here"):
+        initiate(keys, store, SETTINGS, SAMPLE_BUNDLE, NOW)
     assert not keyring.intake_path(keys, 1).exists()
 
 

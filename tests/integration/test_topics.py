@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 
 from ansvar.embedded.ports import free_ports
 from ansvar.emitter.kafka import MAX_RECORD_BYTES, KafkaSettings
@@ -73,6 +74,18 @@ async def test_the_largest_legal_record_passes_with_the_broker_s_time(
     assert record.timestamp > 1
 
 
+async def test_what_unpacks_to_more_than_a_record_may_hold_is_not_taken(
+    settings: KafkaSettings, names: dict[str, str]
+) -> None:
+    await ensure_topics(settings, partitions=1, **names)
+    async with AIOKafkaProducer(
+        **settings.client_options(), max_request_size=4 * MAX_RECORD_BYTES, compression_type="gzip"
+    ) as producer:
+        with pytest.raises(MessageSizeTooLargeError):
+            await producer.send_and_wait(names["events"], bytes(2 * MAX_RECORD_BYTES))
+        await producer.send_and_wait(names["events"], bytes(MAX_RECORD_BYTES // 2))
+
+
 async def test_another_number_of_partitions_is_refused(
     settings: KafkaSettings, names: dict[str, str]
 ) -> None:
@@ -89,13 +102,18 @@ async def test_another_number_of_partitions_is_refused(
         ("cleanup.policy", "compact,delete", "cleanup.policy is compact,delete"),
         ("retention.ms", "-1", "retention.ms is -1"),
         ("retention.ms", str(MAX_RETENTION_MS + 1), f"at most {MAX_RETENTION_MS}"),
+        ("compression.type", "producer", "set compression.type=uncompressed"),
         ("max.message.bytes", "1048588", f"set max.message.bytes={MAX_RECORD_BYTES}"),
     ],
 )
 async def test_a_topic_made_by_somebody_else_must_fit(
     settings: KafkaSettings, names: dict[str, str], setting: str, value: str, said: str
 ) -> None:
-    fitting = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
+    fitting = {
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+        "compression.type": "uncompressed",
+    }
     admin = AIOKafkaAdminClient(**settings.client_options())
     await admin.start()
     try:

@@ -13,6 +13,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.util import calc_crc32c
+from aiokafka.structs import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
@@ -114,6 +120,51 @@ BAD: dict[str, tuple[str, Callable[[Deployed, Event], bytes]]] = {
 }
 
 
+async def send_with_headers(deployed: Deployed, value: bytes, keys: bytes) -> None:
+    """Send a record with a header of whatever key: four bytes, which need not be text."""
+    builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 1 << 20)
+    builder.append(0, time.time_ns() // 1_000_000, None, value, [("AAAA", b"v")])
+    raw = bytearray(bytes(builder.build()).replace(b"AAAA", keys))
+    raw[17:21] = calc_crc32c(bytes(raw[21:])).to_bytes(4, "big")
+    client = AIOKafkaClient(bootstrap_servers=deployed.kafka.bootstrap)
+    await client.bootstrap()
+    try:
+        client.add_topic(deployed.topic)
+        await client.force_metadata_update()
+        leader = client.cluster.leader_for_partition(TopicPartition(deployed.topic, 0))
+        answer = await client.send(
+            leader,
+            ProduceRequest(
+                transactional_id=None,
+                required_acks=-1,
+                timeout=10_000,
+                topics=[(deployed.topic, [(0, bytes(raw))])],
+            ),
+        )
+        assert answer.topics[0][1][0][1] == 0
+    finally:
+        await client.close()
+
+
+async def test_record_headers_that_are_no_text_stop_nothing(deployed: Deployed) -> None:
+    """Kafka takes any bytes as a header's key; a client that insists on text would never get past them."""
+    await deployed.make_topics()
+    events = on_partition(deployed, 0)
+    good = Sealer(deployed)
+    await deployed.send([good.batch(events[0])])
+    await send_with_headers(deployed, b"no record of ours", b"\xff\xfe\xfd\xfc")
+    await send_with_headers(deployed, good.batch(events[1]), b"\x80\x80\x80\x80")
+    await deployed.send([good.batch(events[2])])
+
+    await deployed.processed()
+
+    assert deployed.event_ids() == [event.event_id for event in events[:3]]
+    (refused,) = deployed.rows("refused")
+    assert refused.offset == 1
+    assert len(await deployed.dead_letters()) == 1
+    assert deployed.intact()
+
+
 def refused_count(reason: str) -> float:
     return REGISTRY.get_sample_value("ansvar_refused_total", {"reason": reason}) or 0.0
 
@@ -211,10 +262,13 @@ async def test_the_largest_record_that_the_topic_takes_becomes_a_dead_letter(dep
 
 
 async def test_a_record_that_swells_on_opening_stops_nothing(deployed: Deployed) -> None:
-    """Kafka limits what is sent, not what it unpacks to: the dead letter holds what fits, and says so."""
+    """On a topic whose settings were changed under us: the dead letter holds what fits, and says so."""
     await deployed.make_topics()
+    async with deployed.admin() as admin:
+        change = {"compression.type": "producer", "max.message.bytes": str(MAX_RECORD_BYTES)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, deployed.topic, change)])
     await deployed.send([bytes(3 * MAX_RECORD_BYTES), b"after it"], compression_type="lz4")
-    await deployed.processed()
+    await deployed.processed(checked=False)
     swollen, after = await deployed.dead_letters()
     assert swollen["record"] == bytes(MAX_RECORD_BYTES)
     assert swollen["sha256"] == sha256(bytes(3 * MAX_RECORD_BYTES)).digest()

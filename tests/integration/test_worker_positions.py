@@ -1,6 +1,6 @@
 """Where a worker starts and what it makes of the topic: offsets committed wrongly, holes, other topics.
 
-DESIGN: the head in the ledger is the truth, a hole is a `gap` row and an alert, and a topic that is not the
+The head in the ledger is the truth, a hole is a `gap` row and an alert, and a topic that is not the
 one a chain was fed from stops the worker before anything is appended.
 """
 
@@ -20,11 +20,13 @@ from aiokafka.structs import TopicPartition
 
 from ansvar import Event
 from ansvar.enforcement.effects import Message
-from ansvar.enforcement.errors import StreamMismatch
+from ansvar.enforcement.errors import RolledBack, StreamMismatch
 from ansvar.enforcement.kafka import KafkaPublisher
 from ansvar.enforcement.ports import Publisher
+from ansvar.enforcement.wiring import check_vault
 from ansvar.sample.company import generate
 from ansvar.store.client import Store
+from ansvar.vault.errors import VaultError
 from workers import Deployed, until
 
 EVENTS: tuple[Event, ...] = generate(300).events
@@ -269,3 +271,47 @@ async def test_what_the_consumer_skips_is_fetched(deployed: Deployed) -> None:
     await deployed.processed()
     assert deployed.rows("gap") == []
     assert Counter(deployed.event_ids()) == Counter(event.event_id for event in EVENTS[:100])
+
+
+async def test_a_ledger_cut_behind_what_was_confirmed_is_not_built_on(deployed: Deployed) -> None:
+    await deployed.make_topics()
+    await deployed.emit(EVENTS[:100], batch=5)
+    await deployed.processed()
+    head = deployed.ledger.last_seq(0)
+    deployed.store.command(
+        "ALTER TABLE {database}.ledger DELETE WHERE chain = 0 AND seq > {seq:UInt64} "
+        "SETTINGS mutations_sync = 1",
+        {"seq": head - 3},
+    )
+    await deployed.emit(EVENTS[100:], batch=5)
+    async with deployed.worker() as worker:
+        await until(worker.failure.happened.is_set, "the worker stops")
+    assert isinstance(worker.failure.error, RolledBack)
+    assert f"ends at row {head - 3}, but rows up to {head} were confirmed" in str(worker.failure.error)
+    assert deployed.ledger.last_seq(0) == head - 3
+    assert not deployed.intact()
+
+
+async def test_a_vault_that_was_lost_or_exchanged_is_not_replaced_by_an_empty_one(
+    deployed: Deployed, kafka: str, new_store: Callable[[], Store], tmp_path: Path
+) -> None:
+    vault = deployed.vault()
+    check_vault(vault, deployed.deployment, deployed.ledger)
+    await deployed.make_topics()
+    await deployed.emit(EVENTS[:20], batch=5)
+    await deployed.processed()
+    check_vault(vault, deployed.deployment, deployed.ledger)
+    vault.close()
+
+    other = Deployed(kafka, new_store(), tmp_path / "other")
+    theirs = other.vault()
+    check_vault(theirs, other.deployment, other.ledger)
+    with pytest.raises(VaultError, match="belongs to another deployment"):
+        check_vault(theirs, deployed.deployment, deployed.ledger)
+    theirs.close()
+
+    deployed.directory.vault.unlink()
+    empty = deployed.vault()
+    with pytest.raises(VaultError, match="was lost or exchanged"):
+        check_vault(empty, deployed.deployment, deployed.ledger)
+    empty.close()

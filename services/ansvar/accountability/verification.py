@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ansvar.deployment import DeploymentError, from_record
+from ansvar.ledger.position import MAX_PARTITIONS
 from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreError
@@ -21,7 +23,7 @@ def verify_everything(store: Store, vault: Vault, progress: ProgressOfChains | N
         beside.append(str(error))
     try:
         beside += _founded_otherwise(store, chains)
-    except StoreError as error:
+    except (StoreError, DeploymentError) as error:
         beside.append(str(error))
     return Report(tuple(map(_result, chains)), tuple(beside))
 
@@ -37,7 +39,11 @@ def _founded_otherwise(store: Store, chains: list[ChainReport]) -> list[str]:
     record = Catalogue(store).deployment()
     ledger = LedgerStore(store)
     found = []
+    known = None if record is None else from_record(record).chains
     for report in chains:
+        if known is not None and report.chain % MAX_PARTITIONS >= known:
+            found.append(f"chain {report.chain}, seq 0: wrong-origin: the deployment has no such chain")
+            continue
         if report.faults or not report.rows:
             continue
         for first, _ in ledger.rows(report.chain, 0, 1):

@@ -114,7 +114,7 @@ def _summarise(outcome: Outcome) -> None:
     planted, found = sum(outcome.year.planted.values()), sum(outcome.found.values())
     kinds = ", ".join(f"{number} {kind}" for kind, number in outcome.kinds.items())
     seconds = outcome.whole_seconds
-    out.print("\n[bold]Summary[/bold]")
+    out.print("\nSummary", style="bold")
     out.print(f"Rows: {kinds}.")
     out.print(
         f"{len(outcome.year.events)} events emitted in {outcome.emit_seconds:.1f} s; judged, sealed and "

@@ -41,7 +41,7 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
     from ansvar.enforcement.errors import EnforcementError
     from ansvar.enforcement.ingesting import Ingest, Parts, sha256_of
     from ansvar.enforcement.people import People
-    from ansvar.enforcement.wiring import open_vault, rules
+    from ansvar.enforcement.wiring import check_vault, open_vault, rules
     from ansvar.settings import settings
     from ansvar.store.ledger import LedgerStore
     from ansvar.vault import keyring
@@ -58,6 +58,7 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
             ring = keyring.read(directory.keys)
             vault = open_vault(directory, chosen)
             try:
+                check_vault(vault, deployment, LedgerStore(store))
                 parts = Parts(
                     deployment=deployment,
                     ledger=LedgerStore(store),

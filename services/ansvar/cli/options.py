@@ -49,7 +49,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How rows are pri
 def console(*, stderr: bool = False) -> Console:
     """Where a person reads: colour only on a terminal, width of the terminal or 100."""
     width = None if (sys.stderr if stderr else sys.stdout).isatty() else 100
-    return Console(stderr=stderr, width=width, highlight=False)
+    return Console(stderr=stderr, width=width, highlight=False, markup=False)  # a path may hold brackets
 
 
 def print_rows(

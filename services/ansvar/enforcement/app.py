@@ -33,6 +33,7 @@ from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.types import TP
 
 from ansvar.emitter.kafka import MAX_RECORD_BYTES, KafkaSettings
+from ansvar.enforcement import parsing
 from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.errors import EnforcementError, Revoked
 from ansvar.enforcement.opening import Record
@@ -85,6 +86,7 @@ def make_app(
     `member` is a name that no other worker of the group ever has: one that was killed then gets its
     partitions back at once, where others wait until the dead one's session has expired.
     """
+    parsing.install()
     app = faust.App(
         group,
         broker=[f"kafka://{server}" for server in kafka.servers],

@@ -24,7 +24,7 @@ from ansvar.deployment import Deployment
 from ansvar.enforcement import metrics
 from ansvar.enforcement.appending import Append, check_covered
 from ansvar.enforcement.effects import Message, Topics, alerts, messages
-from ansvar.enforcement.errors import EnforcementError
+from ansvar.enforcement.errors import EnforcementError, RolledBack
 from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.judging import Judged, Rules
 from ansvar.enforcement.memory import ChainMemory
@@ -90,7 +90,8 @@ class Carrier:
         """Read a chain, found it if it has no row; its memory ends before the first record with effects due.
 
         Raises StreamMismatch where the topic is not the one that the chain was fed from, Forked where another
-        deployment founded the chain, Revoked when the tenure ended.
+        deployment founded the chain, RolledBack where it ends before rows that were confirmed once, Revoked
+        when the tenure ended.
         """
         parts, partition = self._parts, tenure.partition
         ask = partial(self._waiting.blocking, tenure)
@@ -98,6 +99,12 @@ class Carrier:
         await ask(lambda: check_covered(parts.ledger, [genesis(parts.deployment, partition)]))
         await self._waiting.patiently(tenure, lambda: check_stream(parts.reader, partition, head.row))
         through = await ask(lambda: parts.vault.effects_through().get(partition, NONE_YET))
+        if through > head.row.seq:
+            raise RolledBack(
+                f"chain {partition} ends at row {head.row.seq}, but rows up to {through} were confirmed "
+                "once: rows were removed, or an older ledger was put in place. Nothing is added to it. "
+                "Bring the ledger back, and run: ansvar verify"
+            )
         through = await self._after_lost(tenure, head, through)
         first = await ask(lambda: parts.ledger.first_of_record(partition, max(through + 1, 1), head.seq))
         memory = await ask(lambda: remember(parts.ledger, partition, first, parts.deployment.recent_events))

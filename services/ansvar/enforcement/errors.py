@@ -15,6 +15,10 @@ class Forked(EnforcementError):
     """The ledger holds another row at a position that we can recompute. A human must look."""
 
 
+class RolledBack(EnforcementError):
+    """The ledger ends before rows that were confirmed once. A human must look."""
+
+
 class StreamMismatch(EnforcementError):
     """The topic is not the one the chain was fed from: it was made anew, or cut behind the chain's head."""
 

@@ -192,12 +192,12 @@ def judge(
         case Refusal(header=None):
             sheet.refuse(opened.reason, opened.explanation)
         case Refusal(header=SessionHeader() as header):
-            if _is_new(sheet, header, opened.number, memory):
+            if _is_new(sheet, header, opened.number, memory, known=True):
                 sheet.refuse(opened.reason, opened.explanation)
         case Close():
             _close(sheet, opened, memory)
         case Batch():
-            if _is_new(sheet, opened.header, opened.number, memory):
+            if _is_new(sheet, opened.header, opened.number, memory, known=_knows(memory, opened)):
                 _batch(sheet, opened, memory, persons, rules)
     return sheet.made
 
@@ -221,11 +221,28 @@ def _close(sheet: Sheet, close: Close, memory: ChainMemory) -> None:
     sheet.note("session", {"next_batch": close.next_batch, "type": "close"})
 
 
-def _is_new(sheet: Sheet, header: SessionHeader, number: int, memory: ChainMemory) -> bool:
-    """Whether a batch number is seen for the first time; a repetition and a jump leave their rows."""
+def _knows(memory: ChainMemory, batch: Batch) -> bool:
+    """Whether every event of a batch that could be judged stands in the recent rows."""
+    return all(
+        memory.recent.digest(event.event_id.bytes, memory.next_seq) is not None
+        for place, event in enumerate(batch.events)
+        if place not in batch.unfit and event.event_id is not None
+    )
+
+
+def _is_new(sheet: Sheet, header: SessionHeader, number: int, memory: ChainMemory, *, known: bool) -> bool:
+    """Whether a batch number is seen for the first time; a repetition and a jump leave their rows.
+
+    A number is bound to one ciphertext: when a repeated one brings events that are not `known`, they were
+    never judged, and the record is refused, so that it is kept as a dead letter and nothing is lost.
+    """
     numbers = memory.numbers((header.producer, header.session))
     if number in numbers:
-        sheet.repeated()
+        if known:
+            sheet.repeated()
+        else:
+            text = "the batch number was used before, by other events; seal them anew under the next number"
+            sheet.refuse("number_reused", text)
         return False
     if number > numbers.next:
         _gap(sheet, GAP_BATCHES, numbers.next, number)

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ansvar.emitter.kafka import MAX_RECORD_BYTES, KafkaSettings
+from ansvar.enforcement import parsing
 from ansvar.enforcement.effects import Message
 from ansvar.enforcement.errors import KafkaUnavailable
 from ansvar.enforcement.opening import Record
@@ -80,6 +81,7 @@ class KafkaReader:
     """Reads given offsets of one topic, outside every consumer group."""
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        parsing.install()
         self._settings = settings
         self._topic = topic
         self._lock = asyncio.Lock()  # one position at a time

@@ -105,6 +105,8 @@ def _wanted(
     def settings(retention: int, **more: str) -> dict[str, str]:
         return {
             "cleanup.policy": "delete",
+            # The broker unpacks what a producer packed, so max.message.bytes bounds what a worker must hold.
+            "compression.type": "uncompressed",
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(retention),
             "segment.ms": str(min(_SEGMENT_MS, retention)),
@@ -202,6 +204,11 @@ def _faults(settings: Mapping[str, str], found: int, partitions: int) -> list[st
         faults.append(
             f"its cleanup.policy is {settings['cleanup.policy']}, which removes records from the middle: "
             "use a topic that was never compacted, with cleanup.policy=delete"
+        )
+    if settings["compression.type"] != "uncompressed":
+        faults.append(
+            f"its compression.type is {settings['compression.type']}, so that a small record may unpack to "
+            "what no worker can hold: set compression.type=uncompressed"
         )
     if not 0 < int(settings["retention.ms"]) <= MAX_RETENTION_MS:
         faults.append(

@@ -23,6 +23,7 @@ from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store, chdb_dsn
 from ansvar.store.ledger import LedgerStore
 from ansvar.vault import keyring
+from ansvar.vault.errors import VaultError
 from ansvar.vault.generator import Generator, RandomGenerator
 from ansvar.vault.keyring import Keyring
 from ansvar.vault.keys import DeploymentKeys
@@ -41,6 +42,20 @@ def open_vault(directory: DataDirectory, settings: Settings, generator: Generato
     """The vault that the settings name, SQLite by default."""
     made = generator or RandomGenerator()
     return Vault.in_file(directory.vault, made) if settings.vault is None else Vault(settings.vault, made)
+
+
+def check_vault(vault: Vault, deployment: Deployment, ledger: LedgerStore) -> None:
+    """Make a new vault this deployment's; raises VaultError where it is another's, or was lost.
+
+    An empty vault beside a ledger with rows would give known people new references, and nothing that was
+    recorded of them, an objection for example, would be found again.
+    """
+    if vault.owner() is None and any(ledger.last_seq(chain) > 0 for chain in ledger.chains()):
+        raise VaultError(
+            "the vault is empty, but the ledger has rows of people whom only the vault knows: it was lost or "
+            "exchanged. Bring it back from a backup, or set ANSVAR_VAULT to the right one."
+        )
+    vault.belong_to(deployment.id)
 
 
 def rules(store: Store, ring: Keyring) -> Rules:
@@ -100,6 +115,7 @@ async def open_enforcer(
     vault = open_vault(directory, settings, generator)
     publisher = KafkaPublisher(kafka)
     try:
+        check_vault(vault, deployment, LedgerStore(store))
         await publisher.start()
         async with open_reader(kafka, deployment.topic) as reader:
             yield Enforcer(

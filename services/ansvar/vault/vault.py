@@ -48,6 +48,12 @@ _effects = sa.Table(
     sa.Column("chain", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("through", sa.BigInteger, nullable=False),
 )
+_owner = sa.Table(
+    "owner",
+    _metadata,
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),  # 0: there is one owner
+    sa.Column("deployment", sa.LargeBinary(16), nullable=False),
+)
 
 
 class Wanted(Struct, frozen=True):
@@ -110,6 +116,23 @@ class Vault:
     def close(self) -> None:
         """Release every connection."""
         self._engine.dispose()
+
+    def owner(self) -> bytes | None:
+        """The id of the deployment whose vault this is, None before `belong_to`."""
+        with self._asking() as connection:
+            found = connection.execute(sa.select(_owner.c.deployment)).scalar()
+            return None if found is None else bytes(found)
+
+    def belong_to(self, deployment: bytes) -> None:
+        """Say whose vault this is, once for ever. Raises VaultError where it is another deployment's."""
+        with self._asking() as connection:
+            values = {"place": 0, "deployment": deployment}
+            connection.execute(self._insert(_owner).values(values).on_conflict_do_nothing())
+        if self.owner() != deployment:
+            raise VaultError(
+                "this vault belongs to another deployment: its references and keys are other people's. Bring "
+                "the vault of this deployment, or set ANSVAR_VAULT to it."
+            )
 
     def resolve(self, wanted: Sequence[Wanted]) -> dict[bytes, Person]:
         """Find or make everyone in `wanted` in one transaction; returns tag -> person.

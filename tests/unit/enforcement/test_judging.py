@@ -132,6 +132,19 @@ def test_a_number_seen_before_is_one_duplicate_row() -> None:
     check(chain)
 
 
+def test_a_number_used_again_for_other_events_is_refused() -> None:
+    """A number is bound to one ciphertext; what was never judged must not pass for a repetition."""
+    chain, producer = Chain(), Producer()
+    chain.take(producer.batch(0, [event(1), event(2)]))
+    other = Producer().batch(0, [event(2), event(3)], number=0)  # the same session, which the SDK prevents
+    (refused,) = chain.take(other)
+    assert (refused.row.kind, refused.reason) == ("refused", "number_reused")
+    assert extra(refused.row)["sha256"] == Record(0, 0, 0, other).sha256.hex()
+    chain.take(producer.batch(0, [event(3)]))
+    assert chain.kinds() == ["processing", "processing", "refused", "processing"]
+    check(chain)
+
+
 def test_a_jump_is_a_gap_and_the_missing_one_is_judged_when_it_comes() -> None:
     chain, producer = Chain(), Producer()
     late = [producer.batch(0, [event(10 + n)]) for n in range(4)]
@@ -307,10 +320,12 @@ def test_an_empty_batch_is_accounted_for() -> None:
     chain = Chain()
     (made,) = take(chain, Batch(HEADER, 0, (), {}))
     assert (made.row.kind, made.reason) == ("refused", "empty_batch")
-    (made,) = take(chain, Batch(HEADER, 0, (event(1),), {}))
+    (made,) = take(chain, Batch(HEADER, 0, (), {}))
     assert made.row.kind == "duplicate"
+    (made,) = take(chain, Batch(HEADER, 0, (event(1),), {}))
+    assert (made.row.kind, made.reason) == ("refused", "number_reused")
     made = take(chain, Batch(HEADER, 2, (), {}))[-1]
-    assert chain.kinds() == ["refused", "duplicate", "gap", "refused"]
+    assert chain.kinds() == ["refused", "duplicate", "refused", "gap", "refused"]
     check(chain)
 
 
