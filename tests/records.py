@@ -17,16 +17,18 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
-from ansvar.deployment import Deployment, RegisteredProducer
+from ansvar.deployment import CONTROL, Deployment, RegisteredProducer
 from ansvar.enforcement.effects import Message, Topics
 from ansvar.enforcement.enforcer import Parts
 from ansvar.enforcement.founding import genesis
-from ansvar.enforcement.judging import Judged, Rules, judge
+from ansvar.enforcement.judging import Rules, judge
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Opener, Record
 from ansvar.enforcement.people import Known, People, Persons, named_in
 from ansvar.enforcement.ports import Bounds, Publisher, TopicReader
+from ansvar.enforcement.sheet import Judged
 from ansvar.events import codec
+from ansvar.events.control import Control, encode_control
 from ansvar.events.envelope import RecordType, Session, new_session
 from ansvar.events.intake import IntakePrivateKey
 from ansvar.events.model import Event, Identifier, ProcessingEvent
@@ -53,6 +55,7 @@ TOPICS = Topics(TOPIC, "ansvar.alerts", "ansvar.deadletter")
 EPOCH = 1
 INTAKE = IntakePrivateKey(bytes(range(96)))
 SIGNING = Ed25519PrivateKey.from_private_bytes(bytes(range(0x60, 0x80)))
+OPERATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(0xC0, 0xE0)))
 PARTITION_KEY = bytes(range(0x20, 0x40))
 PEPPER = bytes(range(0x40, 0x60))
 SECRET = bytes(range(0x80, 0xA0))
@@ -82,11 +85,14 @@ def deployment(recent_events: int = 200_000, chains: int = CHAINS) -> Deployment
         recent_events=recent_events,
         engine=ENGINE,
         bundle=bundle().sha256,
-        operator=bytes(32),
+        operator=OPERATOR.public_key().public_bytes_raw(),
         epoch=EPOCH,
         intake=INTAKE.public_key().to_bytes(),
         secrets=bytes(32),
-        producers=(RegisteredProducer("local", SIGNING.public_key().public_bytes_raw()),),
+        producers=(
+            RegisteredProducer("local", SIGNING.public_key().public_bytes_raw()),
+            RegisteredProducer("control", SIGNING.public_key().public_bytes_raw(), (), (CONTROL,)),
+        ),
         founded_at=NOW - HOUR,
     )
 
@@ -96,17 +102,25 @@ def opener(**changes: Any) -> Opener:
     values: dict[str, Any] = {
         "deployment": DEPLOYMENT_ID,
         "topic": TOPIC,
-        "producer_keys": {"local": SIGNING.public_key()},
+        "producer_keys": {"local": SIGNING.public_key(), "control": SIGNING.public_key()},
         "epoch_keys": {EPOCH: INTAKE},
         "partition_key": PARTITION_KEY,
         "chains": CHAINS,
+        "controllers": deployment().controllers(),
+        "operator": deployment().operator,
     }
     return Opener(**values | changes)
 
 
 def rules() -> Rules:
     """What judging needs, with the sample bundle."""
-    return Rules(DeploymentKeys(SECRET), {bundle().sha256: bundle()}.__getitem__)
+    known = {bundle().sha256: bundle()}
+
+    def keep(content: bytes) -> None:
+        kept = bundle_from_bytes(content)
+        known[kept.sha256] = kept
+
+    return Rules(DeploymentKeys(SECRET), known.__getitem__, keep)
 
 
 @cache
@@ -160,6 +174,17 @@ class Producer:
         """A batch; by default with the next number."""
         return self.sealed(RecordType.BATCH, partition, codec.encode_batch(events), number)
 
+    def command(self, partition: int, control: Control, number: int | None = None) -> bytes:
+        """A command; by default with the next number."""
+        return self.sealed_control(partition, encode_control(control), number)
+
+    def sealed_control(self, partition: int, body: bytes, number: int | None = None) -> bytes:
+        """A control record of whatever body; by default with the next number."""
+        made = self.next[partition] if number is None else number
+        self.next[partition] = max(self.next[partition], made + 1)
+        schema = current("control").fingerprint
+        return self.sealed(RecordType.CONTROL, partition, body, made, fingerprint=schema)
+
     def close(self, partition: int, next_batch: int | None = None, number: int = 0) -> bytes:
         """The end of the session on a partition."""
         stated = self.next[partition] if next_batch is None else next_batch
@@ -205,6 +230,8 @@ class Chain:
         """Take a record."""
         opened = self.opener.open(record)
         named = persons(*getattr(opened, "events", ()))
+        for content in getattr(opened, "bundles", ()):
+            self.rules.keep(content)
         made = judge(record, opened, self.memory, named, self.rules)
         self.records.append(record)
         self.judged += made

@@ -14,6 +14,7 @@ from ansvar.events.intake import PUBLIC_BYTES
 from ansvar.ledger.position import MAX_PARTITIONS
 
 RECORD_VERSION = 1
+CONTROL = "control"
 
 
 class DeploymentError(Exception):
@@ -27,7 +28,10 @@ class _Version(Struct):
 
 
 class RegisteredProducer(Struct, frozen=True, forbid_unknown_fields=True):
-    """A producer's public key (Ed25519, 32 bytes) and what it may claim; `*` stands for anything."""
+    """A producer's public key (Ed25519, 32 bytes) and what it may claim; `*` stands for any system or event.
+
+    Control records need the kind `control` by name.
+    """
 
     name: str
     key: bytes
@@ -51,6 +55,10 @@ class Deployment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     secrets: bytes  # commitment to the secrets that rows depend on, 32 bytes; see `Keyring.commitment`
     producers: tuple[RegisteredProducer, ...]
     founded_at: int  # ms since 1970
+
+    def controllers(self) -> frozenset[str]:
+        """The producers that may send control records."""
+        return frozenset(producer.name for producer in self.producers if CONTROL in producer.kinds)
 
     def producer_keys(self) -> dict[str, Ed25519PublicKey]:
         """Producer name -> public key."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ansvar.deployment import Deployment, DeploymentError, RegisteredProducer, from_record, to_record
+from ansvar.deployment import CONTROL, Deployment, DeploymentError, RegisteredProducer, from_record, to_record
 from ansvar.emitter.errors import KitError
 from ansvar.emitter.kit import ProducerKit
 from ansvar.policy.canonical import canonical
@@ -26,6 +26,7 @@ from ansvar.vault import keyring
 from ansvar.vault.keyring import FIRST_EPOCH, Keyring
 
 LOCAL_PRODUCER = "local"
+CONTROL_PRODUCER = "control"  # the commands of this machine: activations, findings, answers
 
 
 def initiate(keys: Path, store: Store, settings: Settings, bundle: Path, now: int) -> Deployment:
@@ -51,8 +52,9 @@ def initiate(keys: Path, store: Store, settings: Settings, bundle: Path, now: in
 def _found(catalogue: Catalogue, keys: Path, settings: Settings, bundle: bytes, now: int) -> bytes:
     """Write the deployment record, or find that another was first; returns the record that counts."""
     ring = keyring.read(keys)
-    kit = _local_kit(keys, ring, settings)
-    founded = _record(kit, ring, settings, catalogue.put_bundle(bundle), now)
+    local = _kit(keys, ring, settings, LOCAL_PRODUCER, None)
+    control = _kit(keys, ring, settings, CONTROL_PRODUCER, local.deployment)
+    founded = _record(local, control, ring, settings, catalogue.put_bundle(bundle), now)
     catalogue.put_deployment(founded.id, to_record(founded))
     record = catalogue.deployment()
     if record is None:
@@ -79,18 +81,20 @@ def check_keys(deployment: Deployment, ring: Keyring) -> None:
         )
 
 
-def _local_kit(keys: Path, ring: Keyring, settings: Settings) -> ProducerKit:
-    """The kit of the producer on this machine; its deployment id is the one that is being founded."""
-    path = keyring.kit_path(keys, LOCAL_PRODUCER)
+def _kit(
+    keys: Path, ring: Keyring, settings: Settings, producer: str, deployment: UUID | None
+) -> ProducerKit:
+    """The kit of a producer on this machine; without `deployment` its id is the one that is being founded."""
+    path = keyring.kit_path(keys, producer)
     if not path.exists():
         kit = ProducerKit(
-            deployment=keyring.new_deployment_id(),
+            deployment=deployment or keyring.new_deployment_id(),
             topic=settings.topic,
             chains=settings.chains,
             partition_key=ring.partition_key,
             epoch=FIRST_EPOCH,
             intake_key=ring.intake[FIRST_EPOCH].public_key(),
-            producer=LOCAL_PRODUCER,
+            producer=producer,
             signing_key=Ed25519PrivateKey.generate(),
         )
         try:
@@ -102,12 +106,15 @@ def _local_kit(keys: Path, ring: Keyring, settings: Settings) -> ProducerKit:
     if (
         not hmac.compare_digest(kit.partition_key, ring.partition_key)
         or kit.intake_key.to_bytes() != ring.intake[FIRST_EPOCH].public_key().to_bytes()
+        or deployment not in (None, kit.deployment)
     ):
         raise DeploymentError(f"{path} is the kit of another deployment. Move it away and run this again.")
     return kit
 
 
-def _record(kit: ProducerKit, ring: Keyring, settings: Settings, bundle: bytes, now: int) -> Deployment:
+def _record(
+    kit: ProducerKit, control: ProducerKit, ring: Keyring, settings: Settings, bundle: bytes, now: int
+) -> Deployment:
     return Deployment(
         id=kit.deployment.bytes,
         topic=kit.topic,
@@ -119,6 +126,11 @@ def _record(kit: ProducerKit, ring: Keyring, settings: Settings, bundle: bytes, 
         epoch=kit.epoch,
         intake=kit.intake_key.to_bytes(),
         secrets=ring.commitment,
-        producers=(RegisteredProducer(kit.producer, kit.signing_key.public_key().public_bytes_raw()),),
+        producers=(
+            RegisteredProducer(kit.producer, kit.signing_key.public_key().public_bytes_raw()),
+            RegisteredProducer(
+                control.producer, control.signing_key.public_key().public_bytes_raw(), (), (CONTROL,)
+            ),
+        ),
         founded_at=now,
     )

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 import judging
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.founding import genesis
-from ansvar.enforcement.judging import Judged, judge
+from ansvar.enforcement.judging import judge
+from ansvar.enforcement.sheet import Judged
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Batch, Close, Opened, Record, Refusal
 from ansvar.enforcement.people import People, named_in

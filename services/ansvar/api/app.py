@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Path, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.health import HealthSource
-from ansvar.store.errors import StoreError
+from ansvar.store.errors import StoreError, UnknownBundle
 from ansvar.vault.errors import VaultError
+
+T = TypeVar("T")
 
 
 def make_api(
@@ -26,9 +28,15 @@ def make_api(
     health: HealthSource,
     registry: CollectorRegistry,
     verify: Callable[[], dict[str, Any]],
+    policies: Callable[[], list[dict[str, Any]]],
+    bundle: Callable[[bytes], str],
     token: str,
 ) -> FastAPI:
-    """The application. `verify` blocks and returns the report that `ansvar verify --json` prints."""
+    """The application.
+
+    `verify` returns the report that `ansvar verify --json` prints, `policies` what each chain judges by,
+    `bundle` a bundle's canonical form by its SHA-256. They block.
+    """
     api = FastAPI(title="Ansvar", docs_url=None, redoc_url=None)
 
     def operator(authorization: Annotated[str, Header()] = "") -> None:
@@ -50,9 +58,29 @@ def make_api(
     @api.get("/v1/verify", dependencies=[Depends(operator)])
     async def verification() -> dict[str, Any]:
         """Recompute every chain now; 503 when the stack cannot."""
+        return await _answered(verify)
+
+    @api.get("/v1/policy", dependencies=[Depends(operator)])
+    async def policy() -> list[dict[str, Any]]:
+        """The policy of each chain; 503 when the stack cannot say."""
+        return await _answered(policies)
+
+    @api.get("/v1/policy/bundles/{sha256}", dependencies=[Depends(operator)])
+    async def content(sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> str:
+        """The canonical form of a bundle that rows name; 404 for another."""
         try:
-            return await asyncio.to_thread(verify)
-        except (EnforcementError, StoreError, VaultError) as error:
-            raise HTTPException(503, str(error)) from error
+            return await _answered(lambda: bundle(bytes.fromhex(sha256)))
+        except UnknownBundle as error:
+            raise HTTPException(404, str(error)) from error
 
     return api
+
+
+async def _answered(question: Callable[[], T]) -> T:
+    """Ask in a thread; 503 when the stack cannot answer."""
+    try:
+        return await asyncio.to_thread(question)
+    except UnknownBundle:
+        raise
+    except (EnforcementError, StoreError, VaultError) as error:
+        raise HTTPException(503, str(error)) from error

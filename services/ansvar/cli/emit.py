@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +18,6 @@ from ansvar.directory import DataDirectory
 if TYPE_CHECKING:
     from ansvar.emitter.batching import Delivery
     from ansvar.emitter.emitter import Emitter
-    from ansvar.emitter.kafka import KafkaSettings
 
 
 class Totals(Struct):
@@ -102,14 +100,17 @@ def _check(lines: Iterable[tuple[int, bytes]], totals: Totals) -> None:
 async def _send(
     lines: Iterable[tuple[int, bytes]], directory: DataDirectory, bundle: Path, totals: Totals
 ) -> None:
+    from ansvar.embedded.reaching import reached
     from ansvar.emitter.emitter import Emitter
     from ansvar.initiation import LOCAL_PRODUCER
+    from ansvar.settings import settings
     from ansvar.vault.keyring import kit_path
 
     async with (
-        _kafka(directory, bundle, totals) as kafka,
-        Emitter(kit_path(directory.keys, LOCAL_PRODUCER), kafka) as emitter,
+        reached(directory, settings(), bundle, console(stderr=True).print) as there,
+        Emitter(kit_path(directory.keys, LOCAL_PRODUCER), there.kafka) as emitter,
     ):
+        totals.processed = there.processed
         await _enqueue(lines, emitter, totals)
         await emitter.flush()
 
@@ -125,37 +126,6 @@ async def _enqueue(lines: Iterable[tuple[int, bytes]], emitter: Emitter, totals:
             totals.refuse(str(fault.placed(line=number)))
         else:
             future.add_done_callback(totals.delivered)
-
-
-@asynccontextmanager
-async def _kafka(directory: DataDirectory, bundle: Path, totals: Totals) -> AsyncIterator[KafkaSettings]:
-    """Kafka, with the topics and this machine's producer kit in place: the running stack's, or our own."""
-    from ansvar.embedded.stack import broker, founded, named_kafka, owned, running_stack
-    from ansvar.emitter.kafka import KafkaSettings
-    from ansvar.enforcement.topics import ensure_topics
-    from ansvar.settings import settings
-
-    note = running_stack(directory)
-    if note is not None:
-        totals.processed = True
-        yield named_kafka() or KafkaSettings(bootstrap=note.kafka)
-        return
-    chosen = settings()
-    totals.processed = named_kafka() is not None  # who works there cannot be seen from here
-    async with (
-        owned(directory),
-        broker(directory, console(stderr=True).print) as kafka,
-    ):
-        async with founded(directory, chosen, bundle) as (_, deployment):
-            await ensure_topics(
-                kafka,
-                partitions=deployment.chains,
-                events=deployment.topic,
-                alerts=chosen.alerts_topic,
-                deadletter=chosen.deadletter_topic,
-                verdicts=chosen.verdicts_topic,
-            )
-        yield kafka
 
 
 def register(app: typer.Typer) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ansvar.cli.asking import ask
 from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, console, print_rows
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
+    from ansvar.embedded.owning import StackNote
     from ansvar.verifier.report import Report
 
 
@@ -70,12 +72,7 @@ def _report(directory: DataDirectory) -> Report:
     chosen = settings()
     note = running_stack(directory)
     if note is not None:
-        if note.port is None:
-            raise EmbeddedError(
-                f"a worker without API (process {note.pid}) has {directory.path}; stop it first, or run "
-                "ansvar up instead of ansvar worker"
-            )
-        return _asked(note.port, note.token)
+        return _asked(note)
     if chosen.clickhouse is None and not (directory.clickhouse / "metadata").exists():
         raise EmbeddedError(f"there is no ledger in {directory.path}; run ansvar demo or ansvar up first")
     store = open_store(directory, chosen)
@@ -103,28 +100,15 @@ def _report(directory: DataDirectory) -> Report:
         store.close()
 
 
-def _asked(port: int, token: str) -> Report:
-    """Let the running stack verify; it alone has the store open."""
-    import http.client
-
+def _asked(note: StackNote) -> Report:
+    """Let the running stack verify."""
     import msgspec
 
     from ansvar.embedded.errors import EmbeddedError
     from ansvar.verifier.report import from_json
 
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3600)
     try:
-        connection.request("GET", "/v1/verify", headers={"Authorization": f"Bearer {token}"})
-        answer = connection.getresponse()
-        body: dict[str, Any] = json.loads(answer.read())
-    except (OSError, ValueError) as error:
-        raise EmbeddedError(f"the running stack on port {port} does not answer: {error}") from error
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise EmbeddedError(f"the running stack answered {answer.status}: {body.get('detail', body)}")
-    try:
-        return from_json(body)
+        return from_json(ask(note, "/v1/verify"))
     except msgspec.ValidationError as error:
         raise EmbeddedError(
             f"the running stack gave an answer that cannot be read ({error}); is it another version?"

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from ansvar.accountability.policies import in_force
+from ansvar.accountability.policies import to_json as policies_to_json
 from ansvar.accountability.verification import verify_everything
 from ansvar.api.app import make_api
 from ansvar.deployment import Deployment
@@ -43,7 +45,9 @@ from ansvar.enforcement.topics import ensure_topics
 from ansvar.enforcement.wiring import open_enforcer, open_reader, open_store, open_vault
 from ansvar.initiation import initiate
 from ansvar.settings import Settings, external_kafka
+from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store
+from ansvar.store.ledger import LedgerStore
 from ansvar.vault.generator import Generator
 from ansvar.verifier.report import to_json
 
@@ -81,6 +85,14 @@ class Stack(Struct, frozen=True):
         finally:
             vault.close()
 
+    def policies(self) -> list[dict[str, Any]]:
+        """What each chain judges by."""
+        return policies_to_json(in_force(LedgerStore(self.store)))
+
+    def bundle(self, sha256: bytes) -> str:
+        """A bundle's canonical form. Raises UnknownBundle."""
+        return Catalogue(self.store).bundle(sha256).decode()
+
 
 class _Front:
     """What the API shows: the stack while it runs, and what is going on before and after."""
@@ -92,10 +104,10 @@ class _Front:
     def health(self) -> Health:
         return Health(False, self.doing, 0) if self.stack is None else self.stack.health()
 
-    def verify(self) -> dict[str, Any]:
+    def running(self) -> Stack:
         if self.stack is None:
-            raise NotRunning(f"the stack cannot verify now, it is {self.doing}; try again in a moment")
-        return self.stack.verify()
+            raise NotRunning(f"the stack cannot answer now, it is {self.doing}; try again in a moment")
+        return self.stack
 
 
 def named_kafka() -> KafkaSettings | None:
@@ -185,7 +197,14 @@ async def running(
         if port is not None:
             listener = parts.enter_context(listening(port))
             port = listener.getsockname()[1]
-            api = make_api(health=front, registry=metrics.REGISTRY, verify=front.verify, token=token)
+            api = make_api(
+                health=front,
+                registry=metrics.REGISTRY,
+                verify=lambda: front.running().verify(),
+                policies=lambda: front.running().policies(),
+                bundle=lambda sha256: front.running().bundle(sha256),
+                token=token,
+            )
             await parts.enter_async_context(serving(api, listener))
         store, deployment = await parts.enter_async_context(founded(directory, settings, bundle))
         kafka = await parts.enter_async_context(broker(directory, tell, failure))

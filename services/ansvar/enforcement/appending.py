@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansvar.enforcement.errors import Forked, HeadMoved
-from ansvar.enforcement.judging import Judged
+from ansvar.enforcement.sheet import Judged
 from ansvar.store.ledger import MAX_BLOCK_ROWS, LedgerStore
 
 

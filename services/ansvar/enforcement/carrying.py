@@ -26,12 +26,13 @@ from ansvar.enforcement.appending import Append, check_covered
 from ansvar.enforcement.effects import Message, Topics, alerts, messages
 from ansvar.enforcement.errors import EnforcementError, RolledBack
 from ansvar.enforcement.founding import genesis
-from ansvar.enforcement.judging import Judged, Rules
+from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Opener, Record
 from ansvar.enforcement.people import People
 from ansvar.enforcement.ports import Publisher, TopicReader
 from ansvar.enforcement.recovering import remember
+from ansvar.enforcement.sheet import Judged
 from ansvar.enforcement.streams import check_stream
 from ansvar.enforcement.waiting import Tenure, Waiting
 from ansvar.ledger.row import Row

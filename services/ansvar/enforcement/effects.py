@@ -18,8 +18,8 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from ansvar.emitter.kafka import MAX_RECORD_BYTES
-from ansvar.enforcement.judging import Judged
 from ansvar.enforcement.opening import Record
+from ansvar.enforcement.sheet import Judged
 from ansvar.events.codec import single_object_encode
 from ansvar.ledger.row import NO_EVENT, ZERO16, Row
 from ansvar.policy.verdict import Finding, Severity

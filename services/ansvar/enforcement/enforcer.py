@@ -31,7 +31,7 @@ from ansvar.enforcement.errors import HeadMoved, Revoked
 from ansvar.enforcement.health import Health
 from ansvar.enforcement.judging import judge
 from ansvar.enforcement.memory import ChainMemory
-from ansvar.enforcement.opening import Batch, Opened, Record
+from ansvar.enforcement.opening import Batch, Command, Opened, Record
 from ansvar.enforcement.people import Persons, named_in
 from ansvar.enforcement.streams import check_stream
 from ansvar.enforcement.waiting import Tenure, Waiting
@@ -245,6 +245,9 @@ class Enforcer:
             raise
 
     def _resolve(self, opened: Opening) -> Persons:
+        for _, content in opened:
+            for bundle in content.bundles if isinstance(content, Command) else ():
+                self._parts.rules.keep(bundle)
         return self._parts.people.resolve(
             (self._parts.opener.home(identifier), identifier)
             for _, content in opened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ansvar.deployment import Deployment, to_record
-from ansvar.enforcement.judging import Judged
+from ansvar.enforcement.sheet import Judged
 from ansvar.ledger.row import ZERO16, ZERO32, Row, seal
 
 

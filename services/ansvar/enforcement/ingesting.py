@@ -21,11 +21,12 @@ from ansvar.deployment import Deployment
 from ansvar.enforcement.appending import Append, check_covered
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.founding import genesis
-from ansvar.enforcement.judging import Judged, Rules, Sheet, judge_event
+from ansvar.enforcement.judging import Rules, judge_event
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.people import People, Persons, named_in
 from ansvar.enforcement.recovering import remember
+from ansvar.enforcement.sheet import Judged, Sheet
 from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.identifiers import normalise_event

@@ -2,50 +2,36 @@
 
 Invariants: the rows are a function of the record, the memory of the chain before it, and the persons found;
 there is no clock, no randomness and no I/O. All rows of a record share its source position and go into one
-append. Everything a record holds becomes a row: an event, a `refused`, a `duplicate`, a `gap` or a `session`.
+append. Everything a record holds becomes a row: an event, a `refused`, a `duplicate`, a `gap`, a `session`,
+or what a command asks for.
 
-Not handled here: opening records (`opening`), finding persons (`people`), storing rows (`appending`), what
-rows cause outside (`effects`).
+Not handled here: opening records (`opening`), finding persons (`people`), commands (`commanding`), storing
+rows (`appending`), what rows cause outside (`effects`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from msgspec import Struct
 
+from ansvar.enforcement.commanding import carry_out
 from ansvar.enforcement.memory import ChainMemory
-from ansvar.enforcement.opening import Batch, Close, Opened, Record, Refusal
+from ansvar.enforcement.opening import Batch, Close, Command, Opened, Record, Refusal
 from ansvar.enforcement.people import Persons
-from ansvar.enforcement.rows import Place, event_row, extra_json, time_of
+from ansvar.enforcement.rows import Place, event_row, time_of
+from ansvar.enforcement.sheet import Judged, Sheet
 from ansvar.events.boundary import normal_form
 from ansvar.events.envelope import SessionHeader
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
 from ansvar.ledger.errors import RowTooLarge
 from ansvar.ledger.position import stream_id
-from ansvar.ledger.row import ZERO16, Row, seal
+from ansvar.ledger.row import ZERO16
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.decide import decide
 from ansvar.policy.state import SubjectState, fact_of, observe
-from ansvar.policy.verdict import Finding
 from ansvar.vault.keys import DeploymentKeys, SubjectKeys, position_bytes
-
-
-class Judged(Struct, frozen=True):
-    """One sealed row: its value, its stored bytes (columns and leaf), and what an alert would say of it."""
-
-    row: Row
-    stored: bytes
-    findings: tuple[Finding, ...] = ()
-    explanation: str = ""
-    reason: str = ""  # the code of a refused row
-    earlier_refusals: int = 0  # refused rows of this chain in this hour before this one
-
-    @property
-    def leaf(self) -> bytes:
-        """The row's leaf, 32 bytes."""
-        return self.stored[-32:]
 
 
 class Rules(Struct, frozen=True):
@@ -53,6 +39,7 @@ class Rules(Struct, frozen=True):
 
     deployment: DeploymentKeys
     bundle: Callable[[bytes], Bundle]  # by SHA-256
+    keep: Callable[[bytes], object]  # store a bundle's canonical form, so that rows may name it
 
 
 class _Sealing:
@@ -92,87 +79,6 @@ class _Sealing:
         return self._keys.seal_details(position_bytes(at.chain, at.stream, at.offset, at.index), text)
 
 
-class Sheet:
-    """The rows of one record as they are made: gives each its place, seals it, and lets memory follow.
-
-    `named` are the facts by which a row that holds none of its record's content tells which record that was.
-    """
-
-    def __init__(
-        self,
-        memory: ChainMemory,
-        record: Record,
-        header: SessionHeader | None,
-        number: int,
-        named: Mapping[str, Any],
-    ) -> None:
-        self._memory = memory
-        self._record = record
-        self._header = header
-        self._number = number
-        self._named = named
-        self.made: list[Judged] = []
-
-    def place(self) -> Place:
-        memory, header = self._memory, self._header
-        return Place(
-            memory.chain,
-            memory.next_seq,
-            memory.stream,
-            self._record.offset,
-            len(self.made),
-            self._record.timestamp,
-            memory.policy,
-            memory.engine,
-            "" if header is None else header.producer,
-            ZERO16 if header is None else header.session,
-            self._number,
-        )
-
-    def add(
-        self, row: Row, *, findings: tuple[Finding, ...] = (), explanation: str = "", reason: str = ""
-    ) -> None:
-        earlier = self._memory.refused_this_hour(row.recorded_at) if row.kind == "refused" else 0
-        columns, leaf = seal(row, self._memory.leaf)
-        self._memory.took(row, leaf)
-        self.made.append(Judged(row, columns + leaf, findings, explanation, reason, earlier))
-
-    def note(
-        self, kind: str, facts: dict[str, Any], explanation: str = "", reason: str = "", **columns: Any
-    ) -> None:
-        """Add a row that is not an event's: it happened when it was recorded."""
-        at = self.place()
-        self.add(
-            Row(
-                chain=at.chain,
-                seq=at.seq,
-                stream=at.stream,
-                offset=at.offset,
-                index=at.index,
-                recorded_at=at.recorded_at,
-                kind=kind,
-                occurred_at=at.recorded_at * 1000,
-                policy=at.policy,
-                engine=at.engine,
-                producer=at.producer,
-                session=at.session,
-                batch=at.batch,
-                extra=extra_json(facts),
-                **columns,
-            ),
-            explanation=explanation,
-            reason=reason,
-        )
-
-    def refuse(self, reason: str, explanation: str, **columns: Any) -> None:
-        """Add a row for what cannot be judged."""
-        self.note("refused", {"reason": reason, **self._named}, explanation, reason, **columns)
-
-    def repeated(self) -> None:
-        """Add the one row of a batch whose number was seen before."""
-        self.note("duplicate", {"what": "batch", **self._named})
-
-
 GAP_OFFSETS: Final = "offsets"
 GAP_BATCHES: Final = "batches"
 
@@ -199,6 +105,10 @@ def judge(
         case Batch():
             if _is_new(sheet, opened.header, opened.number, memory, known=_knows(memory, opened)):
                 _batch(sheet, opened, memory, persons, rules)
+        case Command():
+            known = memory.recent.digest(opened.control.id.bytes, memory.next_seq) is not None
+            if _is_new(sheet, opened.header, opened.number, memory, known=known):
+                carry_out(sheet, opened, memory, rules.deployment)
     return sheet.made
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ansvar.enforcement.effects import Message, Topics
-from ansvar.enforcement.judging import Judged
+from ansvar.enforcement.sheet import Judged
 
 REGISTRY: Final = CollectorRegistry()
 

@@ -17,12 +17,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
 from ansvar.events import codec
+from ansvar.events.control import ActivatePolicy, Control, check_activation, decode_control
 from ansvar.events.envelope import OpenSession, RecordType, SessionHeader, SplitRecord, open_session, split
 from ansvar.events.errors import EventError, InvalidEvent
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.intake import IntakePrivateKey
 from ansvar.events.model import Event, Identifier
 from ansvar.events.partition import home_of, partition_of
+from ansvar.events.refusal import BrokenBundle, NotAController
+from ansvar.policy.errors import BundleError
+from ansvar.policy.loader import bundle_from_bytes
 
 _SESSIONS_CACHED: Final = 10_000
 
@@ -44,7 +48,7 @@ class Record(Struct, frozen=True):
 class Refusal(Struct, frozen=True):
     """Why a record or an event of it does not become rows.
 
-    `header` and `number` are given only for an authenticated batch, whose number is then used up.
+    `header` and `number` are given only for an authenticated batch or command, whose number is then used up.
     """
 
     reason: str
@@ -74,7 +78,25 @@ class Close(Struct, frozen=True):
     next_batch: int
 
 
-Opened = Batch | Close | Refusal
+class Command(Struct, frozen=True):
+    """An authenticated command, from a producer that may control, under a number of its session.
+
+    `body` is its Avro body, by which a repetition is told from another command under the same id.
+    """
+
+    header: SessionHeader
+    number: int
+    control: Control
+    body: bytes
+
+    @property
+    def bundles(self) -> tuple[bytes, ...]:
+        """The canonical forms that must be in the store before a row names them."""
+        command = self.control.command
+        return (command.bundle,) if isinstance(command, ActivatePolicy) else ()
+
+
+Opened = Batch | Close | Command | Refusal
 
 
 class Opener:
@@ -89,6 +111,8 @@ class Opener:
         epoch_keys: Mapping[int, IntakePrivateKey],
         partition_key: bytes,
         chains: int,
+        controllers: frozenset[str] = frozenset(),
+        operator: bytes = b"",
     ) -> None:
         self._deployment = deployment
         self._topic = topic
@@ -96,6 +120,8 @@ class Opener:
         self._epoch_keys = epoch_keys
         self._partition_key = partition_key
         self._chains = chains
+        self._controllers = controllers
+        self._operator = operator
         self._sessions: OrderedDict[bytes, OpenSession] = OrderedDict()
 
     def open(self, record: Record) -> Opened:
@@ -110,7 +136,9 @@ class Opener:
         try:
             return self._decoded(parts, body, record.partition)
         except EventError as error:
-            if parts.record.type is not RecordType.BATCH:
+            if parts.record.type not in (RecordType.BATCH, RecordType.CONTROL) or isinstance(
+                error, NotAController
+            ):
                 return Refusal(error.reason, str(error))
             return Refusal(error.reason, str(error), header, number)
 
@@ -141,11 +169,25 @@ class Opener:
                 return Batch(header, number, events, unfit)
             case RecordType.CLOSE:
                 return Close(header, number, codec.decode_close(body, fingerprint))
+            case RecordType.CONTROL:
+                return Command(header, number, self._commanded(header, body, fingerprint), body)
             case other:
                 return Refusal(
                     "unsupported_type",
                     f"{other.name.lower()} records are not handled by this version; upgrade the worker",
                 )
+
+    def _commanded(self, header: SessionHeader, body: bytes, fingerprint: bytes) -> Control:
+        if header.producer not in self._controllers:
+            raise NotAController(f"producer {header.producer!r} is not registered for control records")
+        control = decode_control(body, fingerprint)
+        if isinstance(control.command, ActivatePolicy):
+            check_activation(self._operator, self._deployment, control.id, control.command)
+            try:
+                bundle_from_bytes(control.command.bundle)
+            except BundleError as error:
+                raise BrokenBundle(f"the bundle to be activated is broken: {error.problems[0]}") from error
+        return control
 
     def _unfit(self, event: Event, partition: int) -> Refusal | None:
         """Why an authenticated event cannot be judged: a fault of its producer, which the SDK prevents."""

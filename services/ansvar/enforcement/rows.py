@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, cast
 
 import msgspec
+from msgspec import structs
 
 from ansvar.events.model import (
     ContractEvent,
@@ -27,11 +28,11 @@ from ansvar.ledger.row import ZERO16, Row
 from ansvar.policy.state import Fact
 from ansvar.policy.verdict import Verdict
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LARGEST_EXACT: Final = 2**53 - 1
 
-_EXTRA_FIELDS: Final[dict[type, tuple[str, ...]]] = {
+EXTRA_FIELDS: Final[dict[type, tuple[str, ...]]] = {
     ProcessingEvent: (
         "aggregated",
         "automated_decision",
@@ -82,14 +83,19 @@ class Place(msgspec.Struct, frozen=True):
     batch: int = 0
 
 
+def place_columns(place: Place) -> dict[str, Any]:
+    """The columns by which a row says where it stands and what was in force there."""
+    return structs.asdict(place)
+
+
 def microseconds(at: datetime) -> int:
     """Microseconds since 1970 of an aware time, exactly."""
-    return (at - _EPOCH) // _MICROSECOND
+    return (at - EPOCH) // _MICROSECOND
 
 
 def time_of(ms: int) -> datetime:
     """The aware UTC time of milliseconds since 1970."""
-    return _EPOCH + timedelta(milliseconds=ms)
+    return EPOCH + timedelta(milliseconds=ms)
 
 
 def extra_json(facts: dict[str, Any]) -> str:
@@ -118,9 +124,7 @@ def event_row(
     `named_request` is the keyed id of the subject's request that a disclosure names as its reference, and
     `own_request` whether that is a portability request that stands (clause 9.4).
     """
-    extra = {
-        name: value for name in _EXTRA_FIELDS[type(event)] if (value := getattr(event, name)) is not None
-    }
+    extra = {name: value for name in EXTRA_FIELDS[type(event)] if (value := getattr(event, name)) is not None}
     if event.compelling_grounds is not None:
         extra["compelling_grounds"] = True
     if own_request:
@@ -220,7 +224,7 @@ def fact_of_row(row: Row) -> Fact | None:
     if row.stage not in ("done", "fail_open"):
         return None
     extra = msgspec.json.decode(row.extra) if row.extra else {}
-    at = _EPOCH + timedelta(microseconds=row.occurred_at)
+    at = EPOCH + timedelta(microseconds=row.occurred_at)
     stage = cast("Any", row.stage)
     if row.kind == "processing":
         if row.operation != "collect" or not row.purpose or row.verdict == "deny":

@@ -66,7 +66,7 @@ def rules(store: Store, ring: Keyring) -> Rules:
     def bundle(sha256: bytes) -> Bundle:
         return bundle_from_bytes(catalogue.bundle(sha256))
 
-    return Rules(DeploymentKeys(ring.deployment_secret), bundle)
+    return Rules(DeploymentKeys(ring.deployment_secret), bundle, catalogue.put_bundle)
 
 
 def opener(deployment: Deployment, ring: Keyring) -> Opener:
@@ -78,6 +78,8 @@ def opener(deployment: Deployment, ring: Keyring) -> Opener:
         epoch_keys=ring.intake,
         partition_key=ring.partition_key,
         chains=deployment.chains,
+        controllers=deployment.controllers(),
+        operator=deployment.operator,
     )
 
 

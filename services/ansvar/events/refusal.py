@@ -74,3 +74,15 @@ class SessionExpired(RecordRefused):
     """The session is older than a session may be, or claims to begin too far in the future."""
 
     reason = "session_expired"
+
+
+class NotAController(RecordRefused):
+    """A control record from a producer that is not registered for them."""
+
+    reason = "not_a_controller"
+
+
+class BrokenBundle(RecordRefused):
+    """The bundle that a control record activates cannot be used."""
+
+    reason = "broken_bundle"

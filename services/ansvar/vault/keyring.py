@@ -89,6 +89,11 @@ def intake_path(directory: Path, epoch: int) -> Path:
     return directory / f"intake-{epoch:04}.pem"
 
 
+def operator_key(directory: Path) -> Ed25519PrivateKey:
+    """The key with which the operator signs; no worker needs it. Raises KeyFileError."""
+    return read_signing_key(directory / "operator.pem")
+
+
 def kit_path(directory: Path, producer: str) -> Path:
     """Where a producer's kit lies."""
     return directory / "producers" / f"{producer}.json"

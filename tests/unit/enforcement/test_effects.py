@@ -11,7 +11,7 @@ from msgspec.structs import replace
 import judging
 from ansvar.emitter.kafka import MAX_RECORD_BYTES
 from ansvar.enforcement.effects import REFUSED_ALERTS_AN_HOUR, Message, alerts, messages
-from ansvar.enforcement.judging import Judged
+from ansvar.enforcement.sheet import Judged
 from ansvar.events.codec import single_object_decode
 from ansvar.events.model import Event
 from ansvar.policy.verdict import Finding

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judging
-from ansvar.enforcement.judging import Judged, judge
+from ansvar.enforcement.judging import judge
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Batch, Close, Opened, Record, Refusal
+from ansvar.enforcement.sheet import Judged
 from ansvar.events.envelope import RecordType, SessionHeader
 from ansvar.events.identifiers import normalise
 from ansvar.events.model import Event

@@ -111,7 +111,7 @@ UNOPENED: list[tuple[str, Callable[[], Opened]]] = [
     ("malformed", lambda: open_(sealed(b"\2", RecordType.CLOSE, fingerprint=BATCH))),
     ("unknown_schema", lambda: open_(sealed(b"\2", RecordType.CLOSE, fingerprint=b"fromthef"))),
     ("unsupported_type", lambda: open_(sealed(codec.encode_heartbeat(0), RecordType.HEARTBEAT))),
-    ("unsupported_type", lambda: open_(sealed(b"", RecordType.CONTROL))),
+    ("not_a_controller", lambda: open_(sealed(b"", RecordType.CONTROL))),
     ("unsupported_type", lambda: open_(sealed(b"", RecordType.FORWARDED))),
 ]
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
 import judging
-from ansvar.enforcement.judging import Judged, judge
+from ansvar.enforcement.judging import judge
 from ansvar.enforcement.opening import Batch, Record
 from ansvar.enforcement.rows import extra_json, fact_of_row, microseconds, time_of
+from ansvar.enforcement.sheet import Judged
 from ansvar.events.envelope import SessionHeader
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.identifiers import normalise, normalise_event

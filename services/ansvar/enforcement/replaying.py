@@ -1,0 +1,96 @@
+"""Judging the ledger's rows again: every verdict follows from the rows before it.
+
+Pure but for reading rows. An event is rebuilt from its row as far as rules look at it: persons are their
+references, request and contract ids their keyed ids, free text only its being there. Facts that came from the
+record's broker (`recorded_at`) or from the worker's own judgement of identity (`own_request`) stand in the
+row. So who has the ledger and the bundles, and nothing else, can compute every verdict.
+
+Not handled here: whether the rows are what was sealed (`ansvar verify`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, fact_of_row, time_of
+from ansvar.events.model import EVENT_TYPES, Event, Identifier
+from ansvar.ledger.row import ZERO16, Row
+from ansvar.policy.bundle import Bundle
+from ansvar.policy.decide import decide
+from ansvar.policy.state import SubjectState, observe
+from ansvar.policy.verdict import Verdict
+
+_TYPES: Final[dict[str, type[Event]]] = {event_type.kind: event_type for event_type in EVENT_TYPES}
+_WORDS: Final = (
+    *("system", "purpose", "legal_basis", "role", "controller", "operation", "recipient", "recipient_type"),
+    *("country", "safeguard", "safeguard_reference", "via", "reference", "ground", "right", "phase"),
+)
+_TOLD: Final = "told"  # stands for free text of which a row says only that it was there
+
+Judge = Callable[[bytes, int], tuple[Bundle, int]]  # a row's policy and engine -> those to judge it by
+
+
+class Replayed(Struct, frozen=True):
+    """A row that judges an event, what the event was, what was known before it, and the verdict now."""
+
+    row: Row
+    event: Event
+    state: SubjectState
+    verdict: Verdict
+
+    @property
+    def agrees(self) -> bool:
+        """Whether verdict and findings are those of the row."""
+        found = tuple(finding.rule for finding in self.verdict.findings)
+        return self.verdict.verdict == self.row.verdict and found == self.row.findings
+
+
+def replay(rows: Iterable[Row], judge: Judge) -> Iterator[Replayed]:
+    """Judge the rows of one chain, from its first on. `state` of a result is changed by going on."""
+    subjects: dict[bytes, SubjectState] = {}
+    for row in rows:
+        if row.kind not in _TYPES:
+            continue
+        event = event_of_row(row)
+        state = subjects.get(row.subject) or SubjectState()
+        bundle, engine = judge(row.policy, row.engine)
+        own = bool(_extra(row).get("own_request"))
+        verdict = decide(event, state, bundle, engine, recorded_at=time_of(row.recorded_at), own_request=own)
+        yield Replayed(row, event, state, verdict)
+        fact = fact_of_row(row)
+        if fact is not None:
+            observe(subjects.setdefault(row.subject, state), fact)
+
+
+def event_of_row(row: Row) -> Event:
+    """The event that a row judges, as far as rules look at it."""
+    event_type = _TYPES[row.kind]
+    extra = _extra(row)
+    fields: dict[str, Any] = {
+        "event_id": row.event_id,
+        "occurred_at": EPOCH + timedelta(microseconds=row.occurred_at),
+        "stage": row.stage,
+        "data_categories": row.data_categories,
+        "subject": None if row.subject == ZERO16 else Identifier("customer_number", row.subject.hex()),
+    }
+    fields |= {name: word for name in _WORDS if (word := getattr(row, name))}
+    fields |= {name: extra[name] for name in EXTRA_FIELDS[event_type] if name in extra}
+    for text in ("compelling_grounds", "reason"):
+        if extra.get(text):
+            fields[text] = _TOLD
+    if row.request_id != ZERO16:
+        fields["reference" if row.kind == "disclosure" else "request_id"] = row.request_id.hex()
+    if row.contract_id != ZERO16:
+        fields["contract_id"] = row.contract_id.hex()
+    known = event_type.__struct_fields__
+    return event_type(**{name: value for name, value in fields.items() if name in known})
+
+
+def _extra(row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(row.extra) if row.extra else {}
+    return found

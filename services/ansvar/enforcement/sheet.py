@@ -1,0 +1,108 @@
+"""The rows of one record as they are made: each gets its place, is sealed, and memory follows.
+
+Invariants: rows are sealed in the order in which they are added, each onto the leaf before; all carry their
+record's source position and the policy and engine in force there.
+
+Not handled here: which rows a record becomes (`judging`, `commanding`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ansvar.enforcement.memory import ChainMemory
+from ansvar.enforcement.opening import Record
+from ansvar.enforcement.rows import Place, extra_json, place_columns
+from ansvar.events.envelope import SessionHeader
+from ansvar.ledger.row import ZERO16, Row, seal
+from ansvar.policy.verdict import Finding
+
+
+class Judged(Struct, frozen=True):
+    """One sealed row: its value, its stored bytes (columns and leaf), and what an alert would say of it."""
+
+    row: Row
+    stored: bytes
+    findings: tuple[Finding, ...] = ()
+    explanation: str = ""
+    reason: str = ""  # the code of a refused row
+    earlier_refusals: int = 0  # refused rows of this chain in this hour before this one
+
+    @property
+    def leaf(self) -> bytes:
+        """The row's leaf, 32 bytes."""
+        return self.stored[-32:]
+
+
+class Sheet:
+    """The rows of one record as they are made: gives each its place, seals it, and lets memory follow.
+
+    `named` are the facts by which a row that holds none of its record's content tells which record that was.
+    """
+
+    def __init__(
+        self,
+        memory: ChainMemory,
+        record: Record,
+        header: SessionHeader | None,
+        number: int,
+        named: Mapping[str, Any],
+    ) -> None:
+        self._memory = memory
+        self._record = record
+        self._header = header
+        self._number = number
+        self._named = named
+        self.made: list[Judged] = []
+
+    def place(self) -> Place:
+        memory, header = self._memory, self._header
+        return Place(
+            memory.chain,
+            memory.next_seq,
+            memory.stream,
+            self._record.offset,
+            len(self.made),
+            self._record.timestamp,
+            memory.policy,
+            memory.engine,
+            "" if header is None else header.producer,
+            ZERO16 if header is None else header.session,
+            self._number,
+        )
+
+    def add(
+        self, row: Row, *, findings: tuple[Finding, ...] = (), explanation: str = "", reason: str = ""
+    ) -> None:
+        earlier = self._memory.refused_this_hour(row.recorded_at) if row.kind == "refused" else 0
+        columns, leaf = seal(row, self._memory.leaf)
+        self._memory.took(row, leaf)
+        self.made.append(Judged(row, columns + leaf, findings, explanation, reason, earlier))
+
+    def note(
+        self, kind: str, facts: dict[str, Any], explanation: str = "", reason: str = "", **columns: Any
+    ) -> None:
+        """Add a row that is not an event's: it happened when it was recorded."""
+        at = self.place()
+        self.add(
+            Row(
+                kind=kind,
+                occurred_at=at.recorded_at * 1000,
+                extra=extra_json(facts),
+                **place_columns(at),
+                **columns,
+            ),
+            explanation=explanation,
+            reason=reason,
+        )
+
+    def refuse(self, reason: str, explanation: str, **columns: Any) -> None:
+        """Add a row for what cannot be judged."""
+        self.note("refused", {"reason": reason, **self._named}, explanation, reason, **columns)
+
+    def repeated(self) -> None:
+        """Add the one row of a batch whose number was seen before."""
+        self.note("duplicate", {"what": "batch", **self._named})

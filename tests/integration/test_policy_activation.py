@@ -1,0 +1,135 @@
+"""Another policy in mid-log: on the real broker, by the worker; and the commands around it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from ansvar.accountability.policies import in_force, mixed
+from ansvar.emitter.commanding import send_commands
+from ansvar.emitter.kit import ProducerKit
+from ansvar.enforcement.recovering import remember
+from ansvar.enforcement.replaying import replay
+from ansvar.enforcement.wiring import rules
+from ansvar.events.control import Control, signed_activation
+from ansvar.initiation import CONTROL_PRODUCER
+from ansvar.policy.bundle import Bundle
+from ansvar.policy.canonical import decode, encode
+from ansvar.policy.decide import ENGINE
+from ansvar.sample import SAMPLE_BUNDLE
+from ansvar.sample.company import generate
+from ansvar.store.client import Store
+from ansvar.vault import keyring
+from workers import Deployed, own_settings, run
+
+EVENTS = generate(300).events
+ID = UUID(int=7, version=4)
+
+
+@pytest.fixture
+def deployed(kafka: str, store: Store, tmp_path: Path) -> Deployed:
+    return Deployed(kafka, store, tmp_path)
+
+
+def other_bundle() -> bytes:
+    """The sample's, without cookies, which no event of the sample needs to be permitted."""
+    from ansvar.policy.canonical import canonical
+
+    files = decode(canonical(SAMPLE_BUNDLE))
+    return encode({**files, "bundle.yaml": files["bundle.yaml"].replace('"2026.1"', '"2026.2"')})
+
+
+def activation(deployed: Deployed) -> Control:
+    key = keyring.operator_key(deployed.directory.keys)
+    return signed_activation(key, deployed.deployment.id, ID, other_bundle(), ENGINE)
+
+
+async def command(deployed: Deployed, control: Control, *chains: int) -> None:
+    kit = ProducerKit.read(keyring.kit_path(deployed.directory.keys, CONTROL_PRODUCER))
+    await send_commands(kit, deployed.kafka, [(chain, control) for chain in chains])
+
+
+async def test_a_policy_takes_effect_where_its_command_arrives(deployed: Deployed) -> None:
+    await deployed.make_topics()
+    await deployed.emit(EVENTS[:100], batch=10)
+    await command(deployed, activation(deployed), 0)
+    await deployed.emit(EVENTS[100:200], batch=10)
+    await deployed.processed()
+    assert mixed(in_force(deployed.ledger))
+
+    await command(deployed, activation(deployed), 0, 1)  # resumed: chain 0 has it already
+    await deployed.emit(EVENTS[200:], batch=10)
+    await deployed.processed()
+    assert not mixed(in_force(deployed.ledger))
+    assert [policy.activation for policy in in_force(deployed.ledger)] == [ID.hex, ID.hex]
+    assert len(deployed.rows("duplicate")) == 1
+    assert deployed.intact()
+
+    known = rules(deployed.store, deployed.ring)
+
+    def as_it_was(policy: bytes, engine: int) -> tuple[Bundle, int]:
+        return known.bundle(policy), engine
+
+    policies = set()
+    for chain in deployed.ledger.chains():
+        rows = [row for row in deployed.rows() if row.chain == chain]
+        (switch,) = [row for row in rows if row.kind == "policy"]
+        before, after = rows[: rows.index(switch)], rows[rows.index(switch) :]
+        assert {row.policy for row in before} == {deployed.deployment.bundle}
+        assert {row.policy for row in after} == {switch.policy}
+        policies.add(switch.policy)
+        assert all(again.agrees for again in replay(rows, as_it_was))
+        end = deployed.ledger.last_seq(chain) + 1
+        assert remember(deployed.ledger, chain, end, 1_000).policy == switch.policy
+    assert len(policies) == 1
+
+
+def test_the_commands(kafka: str, tmp_path: Path) -> None:
+    settings = own_settings(kafka, chains=2)
+    data = tmp_path / "data"
+    bundle = tmp_path / "bundle"
+    shutil.copytree(SAMPLE_BUNDLE, bundle)
+    here = ("--data-dir", data)
+
+    early = run("policy", "show", *here, **settings)
+    assert (early.returncode, len(early.stderr.splitlines())) == (2, 1)
+    demo = run("demo", "--events", "300", *here, **settings)
+    assert demo.returncode == 0, demo.stderr
+    shown = run("policy", "show", "--format", "json", *here, **settings)
+    assert shown.returncode == 0, shown.stderr
+    first = json.loads(shown.stdout)
+    assert [chain["bundle"] for chain in first["chains"]] == [first["bundle"]] * 2
+
+    same = run("policy", "activate", bundle, "--yes", *here, **settings)
+    assert same.returncode == 0, same.stderr
+    assert "in force already; nothing was sent" in same.stdout
+
+    text = (bundle / "bundle.yaml").read_text()
+    (bundle / "bundle.yaml").write_text(
+        text.replace('"2026.1"', '"2026.2"').replace("nix_days: 60", "nix_days: 61")
+    )
+    unasked = run("policy", "activate", bundle, *here, **settings)
+    assert unasked.returncode == 2
+    assert "--yes" in unasked.stderr
+    done = run("policy", "activate", bundle, "--yes", *here, **settings)
+    assert done.returncode == 0, done.stderr
+    assert "changed settings (nix_days)" in done.stdout
+    assert "sent to 2 chains" in done.stdout
+
+    again = run("demo", "--events", "300", *here, **settings)
+    assert again.returncode == 0, again.stderr
+    later = json.loads(run("policy", "show", "--format", "json", *here, **settings).stdout)
+    assert later["version"] == "2026.2"
+    assert {chain["bundle"] for chain in later["chains"]} == {later["bundle"]} != {first["bundle"]}
+    verified = run("verify", *here, **settings)
+    assert verified.returncode == 0, verified.stderr
+
+    (bundle / "bundle.yaml").write_text("format: 1\n")
+    broken = run("policy", "activate", bundle, "--yes", *here, **settings)
+    assert broken.returncode == 2
+    assert "bundle.yaml" in broken.stderr
+    assert "Traceback" not in broken.stderr
