@@ -19,11 +19,11 @@ import judging
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.judging import judge
-from ansvar.enforcement.sheet import Judged
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Batch, Close, Opened, Record, Refusal
 from ansvar.enforcement.people import People, named_in
 from ansvar.enforcement.recovering import remember
+from ansvar.enforcement.sheet import Judged
 from ansvar.events.envelope import SessionHeader, check_age
 from ansvar.events.model import Event, Identifier
 from ansvar.events.refusal import SessionExpired

@@ -127,7 +127,7 @@ class LedgerStore:
         return (row for row, _ in self._rows(chain, 0, end_seq, condition))
 
     def recent_events(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """(seq, event id, digest) of the rows of events and commands with first_seq <= seq < end_seq, in order."""
+        """(seq, id, digest) of the rows of events and commands with first_seq <= seq < end_seq, in order."""
         found = self._store.query(
             "SELECT seq, event_id, digest FROM {database}.ledger WHERE chain = {chain:UInt32} "
             "AND seq >= {a:UInt64} AND seq < {b:UInt64} "
