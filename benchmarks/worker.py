@@ -76,7 +76,11 @@ def run(events: int) -> dict[str, float]:
         ring = keyring.read(directory.keys)
         kit = ProducerKit.read(keyring.kit_path(directory.keys, LOCAL_PRODUCER))
         ledger, vault = LedgerStore(store), open_vault(directory, chosen)
-        people, law, open_ = People(vault, ring.pepper), rules(store, ring), opener(deployment, ring).open
+        people, law, open_ = (
+            People(vault, ring.pepper),
+            rules(store, ring, deployment),
+            opener(deployment, ring).open,
+        )
         memories = {}
         for chain in range(deployment.chains):
             ledger.append(chain, 0, genesis(deployment, chain).stored)

@@ -1,7 +1,8 @@
 """Building blocks for tests of rules: events with harmless defaults, judged by the sample bundle.
 
 Times are written as Stockholm wall-clock times, "2026-03-02 14:00" or a date (midnight). Unless a test says
-otherwise an event is one that no rule objects to, so what fires is due to what the test changed.
+otherwise an event is one that no rule objects to, so what fires is due to what the test changed. A rule is
+judged by the default engine, one that this does not have by the oldest engine that has it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from ansvar.events.boundary import event_from_object
 from ansvar.events.model import Event
 from ansvar.policy.bundle import Bundle, Instrument, Period, ScopeEvidence
 from ansvar.policy.calendar import STOCKHOLM, day_start
+from ansvar.policy.case import ProducerScope
+from ansvar.policy.decide import ENGINE, ENGINES, decide
 from ansvar.policy.evaluation import Evaluator
-from ansvar.policy.rules import RULE
+from ansvar.policy.rules import ALL_RULES, RULE
+from ansvar.policy.state import SubjectState
 from ansvar.policy.verdict import Finding, Verdict
 from ansvar.sample import sample_bundle
 
+ANY_RULE = {rule.id: rule for rule in ALL_RULES}
 NOW = "2026-03-02 14:00"
 PERSON = {"type": "customer_number", "value": "K-4711-secret"}
 
@@ -128,9 +133,31 @@ def abroad(country: str = "IN", *instruments: Instrument, scope: tuple[ScopeEvid
     )
 
 
-def judge(event: Event, *history: Event, bundle: Bundle | None = None) -> Verdict:
-    """The verdict on an event after others have arrived in the given order."""
-    evaluator = Evaluator(bundle or sample_bundle())
+def judge(
+    event: Event,
+    *history: Event,
+    bundle: Bundle | None = None,
+    engine: int = ENGINE,
+    recorded: str | None = None,
+    scope: ProducerScope | None = None,
+) -> Verdict:
+    """The verdict on an event after others have arrived in the given order.
+
+    `recorded` is a Stockholm time at which all were recorded; without it each was when it occurred. With a
+    `scope` there can be no history.
+    """
+    as_of = None if recorded is None else at(recorded)
+    if scope is not None:
+        assert not history
+        return decide(
+            event,
+            SubjectState(),
+            bundle or sample_bundle(),
+            engine,
+            recorded_at=as_of or event.occurred_at,
+            scope=scope,
+        )
+    evaluator = Evaluator(bundle or sample_bundle(), as_of=as_of, engine=engine)
     for earlier in history:
         evaluator.judge(earlier)
     return evaluator.judge(event)
@@ -151,19 +178,33 @@ class RuleCase:
     event: Event
     history: tuple[Event, ...]
     bundle: Bundle | None
+    engine: int = ENGINE
+    recorded: str | None = None
+    scope: ProducerScope | None = None
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.title}"
 
+    def verdict(self, bundle: Bundle | None = None) -> Verdict:
+        """What is judged, by another bundle if one is given."""
+        return judge(
+            self.event,
+            *self.history,
+            bundle=bundle or self.bundle,
+            engine=self.engine,
+            recorded=self.recorded,
+            scope=self.scope,
+        )
+
     def check(self) -> Finding | None:
         """Judge, and hold the rule to its word."""
-        verdict = judge(self.event, *self.history, bundle=self.bundle)
+        verdict = self.verdict()
         findings = found(self.rule, verdict)
         if self.severity is None:
             assert findings == [], f"{self} fired: {findings}"
             return None
         assert [finding.severity for finding in findings] == [self.severity], f"{self}: {verdict}"
-        assert findings[0].clause == RULE[self.rule].clause
+        assert findings[0].clause == ANY_RULE[self.rule].clause
         assert findings[0].message
         for finding in verdict.findings:
             assert PERSON["value"] not in finding.message
@@ -177,12 +218,37 @@ def fires(
     *history: Event,
     severity: str | None = None,
     bundle: Bundle | None = None,
+    engine: int | None = None,
+    recorded: str | None = None,
+    scope: ProducerScope | None = None,
 ) -> RuleCase:
     """A case in which a rule fires, with its own severity unless another is given."""
-    return RuleCase(title, rule, severity or RULE[rule].severity, event, history, bundle)
+    graveness = severity or ANY_RULE[rule].severity
+    return RuleCase(
+        title, rule, graveness, event, history, bundle, engine or engine_of(rule), recorded, scope
+    )
 
 
-def silent(rule: str, title: str, event: Event, *history: Event, bundle: Bundle | None = None) -> RuleCase:
+def silent(
+    rule: str,
+    title: str,
+    event: Event,
+    *history: Event,
+    bundle: Bundle | None = None,
+    engine: int | None = None,
+    recorded: str | None = None,
+    scope: ProducerScope | None = None,
+) -> RuleCase:
     """A case in which a rule does not fire."""
-    assert rule in RULE
-    return RuleCase(title, rule, None, event, history, bundle)
+    return RuleCase(title, rule, None, event, history, bundle, engine or engine_of(rule), recorded, scope)
+
+
+def engine_of(rule: str) -> int:
+    """The engine by which a rule's cases are judged unless they say otherwise."""
+    if rule in RULE:
+        return ENGINE
+    return min(
+        number
+        for number, engine in ENGINES.items()
+        if any(known.id == rule for chapter in engine.chapters for known in chapter.rules)
+    )

@@ -27,6 +27,7 @@ from ansvar.enforcement.opening import Opener, Record
 from ansvar.enforcement.people import Known, People, Persons, named_in
 from ansvar.enforcement.ports import Bounds, Publisher, TopicReader
 from ansvar.enforcement.sheet import Judged
+from ansvar.enforcement.wiring import scopes
 from ansvar.events import codec
 from ansvar.events.control import Control, encode_control
 from ansvar.events.envelope import RecordType, Session, new_session
@@ -120,7 +121,7 @@ def rules() -> Rules:
         kept = bundle_from_bytes(content)
         known[kept.sha256] = kept
 
-    return Rules(DeploymentKeys(SECRET), known.__getitem__, keep)
+    return Rules(DeploymentKeys(SECRET), known.__getitem__, scopes(deployment()), keep)
 
 
 @cache

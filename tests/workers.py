@@ -130,7 +130,7 @@ class Deployed:
             "vault": own,
             "people": People(own, self.ring.pepper),
             "opener": opener(self.deployment, self.ring),
-            "rules": rules(self.store, self.ring),
+            "rules": rules(self.store, self.ring, self.deployment),
             "reader": reader,
             "publisher": publisher,
             "topics": topics(self.deployment, self.settings),

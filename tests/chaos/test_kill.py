@@ -267,7 +267,7 @@ async def _calm(
                 vault=vault,
                 people=People(vault, ring.pepper),
                 opener=opener(deployment, ring),
-                rules=rules(store, ring),
+                rules=rules(store, ring, deployment),
                 reader=topic,
                 publisher=messages,
                 topics=topics(deployment, Settings()),

@@ -76,7 +76,9 @@ def test_a_file_is_judged_line_by_line_in_order(tmp_path: Path) -> None:
     assert [line["event_id"] for line in judged] == [event()["event_id"], None, event()["event_id"], None]
     assert {line["policy"] for line in judged} == {sample_bundle().sha256.hex()}
     assert judged[0] == {**judged[0], "findings": []}
-    assert [set(line) for line in judged] == [{"line", "event_id", "verdict", "findings", "policy"}] * 4
+    assert [set(line) for line in judged] == [
+        {"line", "event_id", "verdict", "findings", "policy", "engine"}
+    ] * 4
     assert [line["line"] for line in judged] == [1, 2, 3, 5]
 
 
@@ -173,10 +175,11 @@ def bad_bundle(directory: Path) -> str:
         (lambda folder: [str(folder)], ["Is a directory"]),
         (lambda folder: ["-", "--bundle", str(folder / "none")], ["bundle", "none"]),
         (lambda folder: ["-", "--bundle", bad_bundle(folder)], ["recipients.yaml"]),
+        (lambda _: ["-", "--engine", "99"], ["engine 99", "1"]),
         (lambda _: ["-", "--as-of", "tomorrow"], ["--as-of", "RFC 3339"]),
         (lambda _: ["-", "--as-of", "2026-03-02T13:00:00"], ["--as-of", "offset"]),
     ],
-    ids=["no file", "a directory", "no bundle", "a bad bundle", "no time", "no offset"],
+    ids=["no file", "a directory", "no bundle", "a bad bundle", "no engine", "no time", "no offset"],
 )
 def test_wrong_use_is_one_clear_line(arguments: Any, words: list[str], tmp_path: Path) -> None:
     result = run(*arguments(tmp_path))

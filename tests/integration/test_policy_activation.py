@@ -24,7 +24,7 @@ from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.sample.company import generate
 from ansvar.store.client import Store
 from ansvar.vault import keyring
-from workers import Deployed, own_settings, run
+from workers import Deployed, kept, own_settings, run
 
 EVENTS = generate(300).events
 ID = UUID(int=7, version=4)
@@ -69,7 +69,7 @@ async def test_a_policy_takes_effect_where_its_command_arrives(deployed: Deploye
     assert len(deployed.rows("duplicate")) == 1
     assert deployed.intact()
 
-    known = rules(deployed.store, deployed.ring)
+    known = rules(deployed.store, deployed.ring, deployed.deployment)
 
     def as_it_was(policy: bytes, engine: int) -> tuple[Bundle, int]:
         return known.bundle(policy), engine
@@ -82,7 +82,7 @@ async def test_a_policy_takes_effect_where_its_command_arrives(deployed: Deploye
         assert {row.policy for row in before} == {deployed.deployment.bundle}
         assert {row.policy for row in after} == {switch.policy}
         policies.add(switch.policy)
-        assert all(again.agrees for again in replay(rows, as_it_was))
+        assert all(again.agrees for again in replay(rows, as_it_was, known.scopes))
         end = deployed.ledger.last_seq(chain) + 1
         assert remember(deployed.ledger, chain, end, 1_000).policy == switch.policy
     assert len(policies) == 1
@@ -112,6 +112,24 @@ def test_the_commands(kafka: str, tmp_path: Path) -> None:
     (bundle / "bundle.yaml").write_text(
         text.replace('"2026.1"', '"2026.2"').replace("nix_days: 60", "nix_days: 61")
     )
+    compared = run("policy", "diff", "active", bundle, "--format", "json", *here, **settings)
+    assert compared.returncode == 1
+    told = json.loads(compared.stdout)
+    assert ["settings", ["nix_days"]] in [[c["part"], c["fields"]] for c in told["changes"]]
+    assert told["judged"] == 300
+    swept = run("sweep", "--replay", *here, **settings)
+    assert swept.returncode == 0, swept.stderr
+    assert "300 verdicts recomputed, 0 differ" in swept.stderr
+
+    waiting = run("review", "list", "--format", "json", *here, **settings)
+    assert waiting.returncode == 1
+    found = [json.loads(line) for line in waiting.stdout.splitlines()]
+    assert {one["verdict"] for one in found} == {"deny"}
+    place = (str(found[0]["chain"]), str(found[0]["seq"]))
+    text = "The list was corrected"
+    answered = run("review", "answer", *place, "remedied", "--text", text, *here, **settings)
+    assert answered.returncode == 0, answered.stderr
+
     unasked = run("policy", "activate", bundle, *here, **settings)
     assert unasked.returncode == 2
     assert "--yes" in unasked.stderr
@@ -125,6 +143,11 @@ def test_the_commands(kafka: str, tmp_path: Path) -> None:
     later = json.loads(run("policy", "show", "--format", "json", *here, **settings).stdout)
     assert later["version"] == "2026.2"
     assert {chain["bundle"] for chain in later["chains"]} == {later["bundle"]} != {first["bundle"]}
+    left = run("review", "list", "--format", "json", *here, **settings)
+    rest = [json.loads(line) for line in left.stdout.splitlines()]
+    assert rest == found[1:]
+    assert [row.kind for row in kept(data) if row.kind in ("policy", "review")].count("review") == 1
+    assert run("sweep", "--replay", *here, **settings).returncode == 0
     verified = run("verify", *here, **settings)
     assert verified.returncode == 0, verified.stderr
 

@@ -11,12 +11,13 @@ import hmac
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Path, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Path, Query, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.health import HealthSource
+from ansvar.policy.verdict import Severity
 from ansvar.store.errors import StoreError, UnknownBundle
 from ansvar.vault.errors import VaultError
 
@@ -30,12 +31,14 @@ def make_api(
     verify: Callable[[], dict[str, Any]],
     policies: Callable[[], list[dict[str, Any]]],
     bundle: Callable[[bytes], str],
+    violations: Callable[[Severity, int], list[dict[str, Any]]],
     token: str,
 ) -> FastAPI:
     """The application.
 
     `verify` returns the report that `ansvar verify --json` prints, `policies` what each chain judges by,
-    `bundle` a bundle's canonical form by its SHA-256. They block.
+    `bundle` a bundle's canonical form by its SHA-256, `violations` the rows that wait for an answer. They
+    block.
     """
     api = FastAPI(title="Ansvar", docs_url=None, redoc_url=None)
 
@@ -64,6 +67,13 @@ def make_api(
     async def policy() -> list[dict[str, Any]]:
         """The policy of each chain; 503 when the stack cannot say."""
         return await _answered(policies)
+
+    @api.get("/v1/violations", dependencies=[Depends(operator)])
+    async def unanswered(
+        severity: Severity = "deny", limit: Annotated[int, Query(ge=1, le=10_000)] = 100
+    ) -> list[dict[str, Any]]:
+        """The newest rows whose findings nobody has answered."""
+        return await _answered(lambda: violations(severity, limit))
 
     @api.get("/v1/policy/bundles/{sha256}", dependencies=[Depends(operator)])
     async def content(sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> str:

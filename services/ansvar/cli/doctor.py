@@ -109,6 +109,7 @@ def _stack(directory: DataDirectory) -> tuple[str, str]:
 
 
 def _ledger(directory: DataDirectory) -> tuple[str, str]:
+    from ansvar.accountability.policies import in_force, mixed
     from ansvar.deployment import from_record
     from ansvar.embedded.stack import running_stack
     from ansvar.enforcement.wiring import open_store, open_vault
@@ -138,6 +139,7 @@ def _ledger(directory: DataDirectory) -> tuple[str, str]:
             for chain, seq in heads.items()
             if chain < deployment.chains and through.get(chain, -1) < seq > 0
         ]
+        unlike = mixed(in_force(ledger))
         lost = [chain for chain, seq in through.items() if heads.get(chain, -1) < seq]
     finally:
         vault.close()
@@ -145,6 +147,8 @@ def _ledger(directory: DataDirectory) -> tuple[str, str]:
     rows = sum(heads.values()) + len(heads)
     if lost:
         return "fault", f"chains {lost} end before rows that were confirmed; run ansvar verify"
+    if unlike:
+        return "fault", "chains judge by different policies; run ansvar policy show, then activate again"
     if behind:
         return "warning", f"{rows} rows; effects of chains {behind} are due, the next worker carries them out"
     return "ok", f"{rows} rows in {len(heads)} chains, engine {deployment.engine}"

@@ -26,6 +26,7 @@ from ansvar.cli.lines import numbered_lines, progress
 from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.model import Event
+from ansvar.policy.decide import ENGINE, ENGINES
 from ansvar.policy.errors import BundleError, PolicyError
 from ansvar.policy.evaluation import Evaluator
 from ansvar.policy.loader import load_bundle
@@ -41,6 +42,7 @@ class _Judged(Struct):
     verdict: Outcome
     findings: tuple[Finding, ...]
     policy: str
+    engine: int
 
 
 class _Rejected(Struct):
@@ -61,6 +63,9 @@ def evaluate(
             metavar="TIME", help="RFC 3339 time at which all count as recorded; by default each one's own."
         ),
     ] = None,
+    engine: Annotated[
+        int, typer.Option(metavar="N", help="Version of the rules' code, as an activation names it.")
+    ] = ENGINE,
     data_dir: Annotated[
         Path,
         typer.Option(metavar="DIR", help="Accepted as everywhere; this command reads and writes no data."),
@@ -69,14 +74,16 @@ def evaluate(
     """Judge JSON Lines events in order, from an empty state, without recording them.
 
     Prints one JSON object a line: line (its number in the file), event_id (null where none was given),
-    verdict (permit, flag or deny), findings (rule, clause, severity, message) and policy (SHA-256 of the
-    bundle). A line that is no valid event gives an object with line and error instead, and the exit code is
-    2 at the end. A verdict of deny does not change the exit code: read the verdicts. Lines are answered in
-    steps of 200, or when the input ends.
+    verdict (permit, flag or deny), findings (rule, clause, severity, message), policy (SHA-256 of the
+    bundle) and engine. A line that is no valid event gives an object with line and error instead, and the
+    exit code is 2 at the end. A verdict of deny does not change the exit code: read the verdicts. Lines are
+    answered in steps of 200, or when the input ends.
 
     Example: ansvar evaluate events.jsonl --bundle ./policy --as-of 2026-03-02T12:00:00Z
     """
     del data_dir
+    if engine not in ENGINES:
+        _refuse(f"engine {engine} is not one of {', '.join(map(str, ENGINES))}")
     recorded_at = None if as_of is None else _time(as_of)
     try:
         policy = load_bundle(bundle)
@@ -91,7 +98,7 @@ def evaluate(
         _refuse(f"cannot read {file}: {fault.strerror}; name a file of JSON Lines, or - for standard input")
     try:
         with source, progress(source, "Judging") as advance:
-            evaluator = Evaluator(policy, as_of=recorded_at)
+            evaluator = Evaluator(policy, as_of=recorded_at, engine=engine)
             output = sys.stdout.buffer
             rejected = _judge_all(
                 evaluator, numbered_lines(source, advance), policy.sha256.hex(), output.write
@@ -149,7 +156,7 @@ def _judge(evaluator: Evaluator, number: int, event: Event, policy: str) -> _Jud
         verdict = evaluator.judge(event)
     except InvalidEvent as fault:
         return _Rejected(number, str(fault))
-    return _Judged(number, event.event_id, verdict.verdict, verdict.findings, policy)
+    return _Judged(number, event.event_id, verdict.verdict, verdict.findings, policy, evaluator.engine)
 
 
 def _time(text: str) -> datetime:

@@ -63,7 +63,7 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
                     deployment=deployment,
                     ledger=LedgerStore(store),
                     people=People(vault, ring.pepper),
-                    rules=rules(store, ring),
+                    rules=rules(store, ring, deployment),
                     partition_key=ring.partition_key,
                 )
                 job = Ingest(parts, sha256, time.time_ns() // 1_000_000, lambda t: print(t, file=sys.stderr))  # noqa: T201 - told to the person

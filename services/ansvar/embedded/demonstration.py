@@ -170,7 +170,8 @@ class _Judged(Struct, frozen=True):
 def _judged(store: Store) -> list[_Judged]:
     """Every row that judges an event."""
     rows = store.query(
-        "SELECT event_id, toString(verdict), findings FROM {database}.ledger WHERE verdict != ''"
+        "SELECT event_id, toString(verdict), findings FROM {database}.ledger "
+        "WHERE verdict != '' AND stage != ''"
     )
     return [_Judged(event_id, verdict, tuple(findings)) for event_id, verdict, findings in rows]
 

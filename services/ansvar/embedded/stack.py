@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from ansvar.accountability.findings import open_findings
+from ansvar.accountability.findings import to_json as findings_to_json
 from ansvar.accountability.policies import in_force
 from ansvar.accountability.policies import to_json as policies_to_json
 from ansvar.accountability.verification import verify_everything
@@ -44,6 +46,7 @@ from ansvar.enforcement.progressing import Pulse
 from ansvar.enforcement.topics import ensure_topics
 from ansvar.enforcement.wiring import open_enforcer, open_reader, open_store, open_vault
 from ansvar.initiation import initiate
+from ansvar.policy.verdict import Severity
 from ansvar.settings import Settings, external_kafka
 from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store
@@ -88,6 +91,10 @@ class Stack(Struct, frozen=True):
     def policies(self) -> list[dict[str, Any]]:
         """What each chain judges by."""
         return policies_to_json(in_force(LedgerStore(self.store)))
+
+    def violations(self, least: Severity, limit: int) -> list[dict[str, Any]]:
+        """The newest rows whose findings nobody has answered."""
+        return findings_to_json(open_findings(self.store, least, limit))
 
     def bundle(self, sha256: bytes) -> str:
         """A bundle's canonical form. Raises UnknownBundle."""
@@ -203,6 +210,7 @@ async def running(
                 verify=lambda: front.running().verify(),
                 policies=lambda: front.running().policies(),
                 bundle=lambda sha256: front.running().bundle(sha256),
+                violations=lambda least, limit: front.running().violations(least, limit),
                 token=token,
             )
             await parts.enter_async_context(serving(api, listener))

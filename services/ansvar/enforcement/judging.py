@@ -11,7 +11,7 @@ rows (`appending`), what rows cause outside (`effects`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -29,6 +29,7 @@ from ansvar.ledger.errors import RowTooLarge
 from ansvar.ledger.position import stream_id
 from ansvar.ledger.row import ZERO16
 from ansvar.policy.bundle import Bundle
+from ansvar.policy.case import ProducerScope
 from ansvar.policy.decide import decide
 from ansvar.policy.state import SubjectState, fact_of, observe
 from ansvar.vault.keys import DeploymentKeys, SubjectKeys, position_bytes
@@ -39,6 +40,7 @@ class Rules(Struct, frozen=True):
 
     deployment: DeploymentKeys
     bundle: Callable[[bytes], Bundle]  # by SHA-256
+    scopes: Mapping[str, ProducerScope]  # what registered producers may claim
     keep: Callable[[bytes], object]  # store a bundle's canonical form, so that rows may name it
 
 
@@ -191,7 +193,14 @@ def judge_event(
     named = _named_request(event, state, sealing)
     own = named is not None and state.requested("portability", named, event.occurred_at)
     verdict = decide(
-        event, state, bundle, memory.engine, recorded_at=time_of(place.recorded_at), own_request=own
+        event,
+        state,
+        bundle,
+        memory.engine,
+        recorded_at=time_of(place.recorded_at),
+        own_request=own,
+        scope=rules.scopes.get(place.producer),
+        request=sealing.request_id(event.request_id) if isinstance(event, RightsEvent) else None,
     )
     row = event_row(event, verdict, place, sealing, own_request=own, named_request=named)
     try:

@@ -10,7 +10,7 @@ Not handled here: whether the rows are what was sealed (`ansvar verify`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, fact_of_row, time_of
 from ansvar.events.model import EVENT_TYPES, Event, Identifier
 from ansvar.ledger.row import ZERO16, Row
 from ansvar.policy.bundle import Bundle
+from ansvar.policy.case import ProducerScope
 from ansvar.policy.decide import decide
 from ansvar.policy.state import SubjectState, observe
 from ansvar.policy.verdict import Verdict
@@ -50,8 +51,11 @@ class Replayed(Struct, frozen=True):
         return self.verdict.verdict == self.row.verdict and found == self.row.findings
 
 
-def replay(rows: Iterable[Row], judge: Judge) -> Iterator[Replayed]:
-    """Judge the rows of one chain, from its first on. `state` of a result is changed by going on."""
+def replay(rows: Iterable[Row], judge: Judge, scopes: Mapping[str, ProducerScope]) -> Iterator[Replayed]:
+    """Judge the rows of one chain, from its first on. `state` of a result is changed by going on.
+
+    `scopes` says what each registered producer may claim.
+    """
     subjects: dict[bytes, SubjectState] = {}
     for row in rows:
         if row.kind not in _TYPES:
@@ -60,7 +64,16 @@ def replay(rows: Iterable[Row], judge: Judge) -> Iterator[Replayed]:
         state = subjects.get(row.subject) or SubjectState()
         bundle, engine = judge(row.policy, row.engine)
         own = bool(_extra(row).get("own_request"))
-        verdict = decide(event, state, bundle, engine, recorded_at=time_of(row.recorded_at), own_request=own)
+        verdict = decide(
+            event,
+            state,
+            bundle,
+            engine,
+            recorded_at=time_of(row.recorded_at),
+            own_request=own,
+            scope=scopes.get(row.producer),
+            request=row.request_id if row.kind == "rights" else None,
+        )
         yield Replayed(row, event, state, verdict)
         fact = fact_of_row(row)
         if fact is not None:

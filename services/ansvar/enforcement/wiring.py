@@ -17,6 +17,7 @@ from ansvar.enforcement.opening import Opener
 from ansvar.enforcement.people import People
 from ansvar.keyfiles import read_secret_file
 from ansvar.policy.bundle import Bundle
+from ansvar.policy.case import ProducerScope
 from ansvar.policy.loader import bundle_from_bytes
 from ansvar.settings import Settings
 from ansvar.store.catalogue import Catalogue
@@ -58,7 +59,12 @@ def check_vault(vault: Vault, deployment: Deployment, ledger: LedgerStore) -> No
     vault.belong_to(deployment.id)
 
 
-def rules(store: Store, ring: Keyring) -> Rules:
+def scopes(deployment: Deployment) -> dict[str, ProducerScope]:
+    """What each registered producer may claim."""
+    return {p.name: ProducerScope(frozenset(p.systems), frozenset(p.kinds)) for p in deployment.producers}
+
+
+def rules(store: Store, ring: Keyring, deployment: Deployment) -> Rules:
     """What judging needs; bundles come from the store, each compiled once."""
     catalogue = Catalogue(store)
 
@@ -66,7 +72,8 @@ def rules(store: Store, ring: Keyring) -> Rules:
     def bundle(sha256: bytes) -> Bundle:
         return bundle_from_bytes(catalogue.bundle(sha256))
 
-    return Rules(DeploymentKeys(ring.deployment_secret), bundle, catalogue.put_bundle)
+    secret = DeploymentKeys(ring.deployment_secret)
+    return Rules(secret, bundle, scopes(deployment), catalogue.put_bundle)
 
 
 def opener(deployment: Deployment, ring: Keyring) -> Opener:
@@ -127,7 +134,7 @@ async def open_enforcer(
                     vault=vault,
                     people=People(vault, ring.pepper),
                     opener=opener(deployment, ring),
-                    rules=rules(store, ring),
+                    rules=rules(store, ring, deployment),
                     reader=reader,
                     publisher=publisher,
                     topics=topics(deployment, settings),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from msgspec import Struct
@@ -68,10 +69,13 @@ class BalancingTest(Struct, frozen=True):
 
 
 class System(Struct, frozen=True):
+    """A system of the company's own and where it runs in `period`; one that moved has an entry a place."""
+
     id: str
     country: str
     automated: bool  # takes decisions without a human (clause 4.1, Art. 22)
     label: Mapping[str, str] = {}
+    period: Period = Period()
 
 
 class Instrument(Struct, frozen=True):
@@ -154,6 +158,7 @@ class Company(Struct, frozen=True):
 
 
 Standing = Literal["inside", "third", "disputed", "unknown"]
+Profile = Literal["default", "strict"]
 
 
 class Bundle(Struct, frozen=True):
@@ -167,7 +172,7 @@ class Bundle(Struct, frozen=True):
     bases: Mapping[str, Basis]
     compatible: Mapping[str, frozenset[str]]  # collected for -> may also serve (itself included)
     balancing_tests: Mapping[str, tuple[BalancingTest, ...]]  # by purpose
-    systems: Mapping[str, System]
+    systems: Mapping[str, tuple[System, ...]]  # by id; outside every period it counts as not registered
     recipients: Mapping[str, Recipient]
     decisions: Mapping[str, tuple[AdequacyDecision, ...]]  # by country
     scc_sets: Mapping[str, SccSet]
@@ -175,11 +180,12 @@ class Bundle(Struct, frozen=True):
     countries: frozenset[str]  # ISO 3166-1 alpha-2, officially assigned
     disputed: frozenset[str]
     suggestions: Mapping[str, str]  # wrong code -> the right one (UK -> GB, EL -> GR)
-    secure_methods: frozenset[str]  # identification methods (clause 9.1)
+    secure_methods: Mapping[str, tuple[Period, ...]]  # identification methods (clause 9.1); see `secure`
     cookies: frozenset[str]
     settings: Settings
-    severities: Mapping[str, str]  # reserved for switches per rule: rule id -> 'off' | 'flag' | 'deny'
+    severities: Mapping[str, str]  # switches per rule: rule id -> 'off' | 'flag' | 'deny'
     # What no rule looks up but reports and exports need; empty in a bundle that was built by hand.
+    profile: Profile = "default"  # whose settings hold where the company chose none
     switch_reasons: Mapping[str, str] = {}  # rule id -> why the company switched it
     company: Company | None = None
     corporate_contact: frozenset[str] = (
@@ -200,6 +206,10 @@ class Bundle(Struct, frozen=True):
         periods = self.inside.get(country, ())
         return "inside" if any(p.holds(at) for p in periods) else "third"
 
+    def secure(self, method: str, at: datetime) -> bool:
+        """Whether a method of identification counted as secure at a time (clause 9.1)."""
+        return any(period.holds(at) for period in self.secure_methods.get(method, ()))
+
 
 class Settings(Struct, frozen=True):
     """Numbers and switches that a company may choose."""
@@ -211,3 +221,9 @@ class Settings(Struct, frozen=True):
     retention_months: int = 12
     future_minutes: int = 5
     late_days: int = 400
+
+
+# What holds where a bundle is silent; what it says outranks its profile.
+PROFILES: Mapping[Profile, Settings] = MappingProxyType(
+    {"default": Settings(), "strict": Settings(require_collection_record=True, late_days=7)}
+)

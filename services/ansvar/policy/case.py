@@ -14,12 +14,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ansvar.events.model import Event
-from ansvar.policy.bundle import Recipient
+from ansvar.events.model import Event, RightsEvent
+from ansvar.policy.bundle import Recipient, System
 from ansvar.policy.calendar import STOCKHOLM, stockholm_date
+from ansvar.policy.contracts import Contracts
 from ansvar.policy.pattern import MARKETING, Pattern
+from ansvar.policy.requests import RequestStep
 from ansvar.policy.rule import Rule
-from ansvar.policy.state import Contracts, SubjectState
+from ansvar.policy.state import SubjectState
 from ansvar.policy.verdict import Finding
 
 # How an adequacy decision stands: `covers` (in force, and full or the place in its scope is shown for that
@@ -43,8 +45,23 @@ class Destination(Struct, frozen=True):
     adequacy: Adequacy = "absent"
 
 
+class ProducerScope(Struct, frozen=True):
+    """The systems and kinds of event that a producer is registered for; `*` among them stands for any."""
+
+    systems: frozenset[str]
+    kinds: frozenset[str]
+
+    def covers_system(self, system: str) -> bool:
+        """Whether the producer may report for a system."""
+        return system in self.systems or "*" in self.systems
+
+    def covers_kind(self, kind: str) -> bool:
+        """Whether the producer may report events of a kind."""
+        return kind in self.kinds or "*" in self.kinds
+
+
 class Case(Struct):
-    """One event being judged. `recorded_at` and `own_request` are as in `decide.decide`."""
+    """One event being judged. `recorded_at`, `own_request` and `scope` are as in `decide.decide`."""
 
     event: Event
     state: SubjectState
@@ -52,9 +69,12 @@ class Case(Struct):
     at: datetime
     recorded_at: datetime
     own_request: bool
+    scope: ProducerScope | None
     findings: list[Finding]
     contracts_known: Contracts | None = None
     destinations: tuple[Destination, ...] | None = None
+    request: bytes | None = None  # see `request_key`
+    request_steps_known: list[RequestStep] | None = None
 
     def find(self, rule: Rule, message: str, severity: str | None = None) -> None:
         """Report that a rule fired. The bundle's switch outranks `severity`, which outranks the rule's."""
@@ -72,16 +92,41 @@ class Case(Struct):
             known = self.contracts_known = self.state.contracts_at(self.at)
         return known
 
-    def objected_since(self, purpose: str) -> datetime | None:
-        """Since when the subject objects to a purpose, or None (clause 9.5, Art. 21).
+    def request_key(self) -> bytes | None:
+        """Under which key the state holds the request that a rights event is about; None for other kinds."""
+        if self.request is None and isinstance(self.event, RightsEvent):
+            self.request = self.event.request_id.encode()
+        return self.request
 
-        An objection without scope, or with one that is neither `direct_marketing` nor a declared purpose,
-        covers marketing and every purpose that rests on legitimate interest.
+    def request_steps(self) -> list[RequestStep]:
+        """The earlier steps of the request that a rights event is about; none for another kind of event."""
+        known = self.request_steps_known
+        if known is None:
+            key = self.request_key()
+            known = []
+            if key is not None and isinstance(self.event, RightsEvent):
+                known = self.state.steps(self.event.right, key, self.at)
+            self.request_steps_known = known
+        return known
+
+    def system(self) -> System | None:
+        """The event's system as the register has it then; None where it counts as unregistered."""
+        for system in self.pattern.systems:
+            if system.period.holds(self.at):
+                return system
+        return None
+
+    def objected_since(self, purpose: str, at: datetime | None = None) -> datetime | None:
+        """Since when the subject objects to a purpose at a time, or None (clause 9.5, Art. 21).
+
+        Without `at` the time is the event's. An objection without scope, or with one that is neither
+        `direct_marketing` nor a declared purpose, covers marketing and every purpose that rests on
+        legitimate interest.
         """
         broad = purpose == MARKETING or purpose in self.pattern.interests
         declared = self.pattern.bundle.purposes
         since: datetime | None = None
-        for objection in self.state.objections_at(self.at, marketing=purpose == MARKETING):
+        for objection in self.state.objections_at(at or self.at, marketing=purpose == MARKETING):
             scope = MARKETING if objection.scope == "direct_marketing" else objection.scope
             covers = scope == purpose or (broad and scope != MARKETING and scope not in declared)
             if covers and (since is None or objection.since < since):

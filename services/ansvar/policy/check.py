@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ansvar.policy.bundle import FULL_SCOPE
 from ansvar.policy.document import Path, Reader, closest
-from ansvar.policy.rules import RULE
+from ansvar.policy.rules import ALL_RULES
 from ansvar.policy.shapes import DecisionPart, Files, InstrumentPart, RecipientPart, SccSetPart, Term
 
 
@@ -43,14 +43,12 @@ def check(files: Files, readers: Readers) -> None:
 
 
 def _ids(files: Files, readers: Readers) -> None:
-    """No id is given twice in one list."""
+    """No id is given twice in one list, but systems and methods may be, for times that do not overlap."""
     lists: tuple[tuple[str, str, Iterable[str]], ...] = (
         ("purposes", "purposes", (p.id for p in files.purposes.purposes)),
         ("categories", "categories", (p.id for p in files.categories.categories)),
         ("bases", "bases", (p.id for p in files.bases.bases)),
-        ("systems", "systems", (p.id for p in files.systems.systems)),
         ("recipients", "recipients", (p.id for p in files.recipients.recipients)),
-        ("methods", "secure_methods", (p.id for p in files.methods.secure_methods)),
         ("cookies", "cookies", (p.id for p in files.cookies.cookies)),
         ("vocabulary", "legal_bases", (p.id for p in files.vocabulary.legal_bases)),
         ("adequacy", "decisions", (p.id for p in files.adequacy.decisions)),
@@ -66,14 +64,25 @@ def _ids(files: Files, readers: Readers) -> None:
                     path, f"`{word}` is given twice (first in line {line})", "keep one of them"
                 )
             first.setdefault(word, path)
+    _dated(readers["systems"], "systems", ((s.id, s) for s in files.systems.systems))
+    _dated(readers["methods"], "secure_methods", ((m.id, m) for m in files.methods.secure_methods))
+
+
+def _dated(reader: Reader, field: str, entries: Iterable[tuple[str, _Dated]]) -> None:
+    alike: dict[str, list[Place]] = {}
+    for i, (word, entry) in enumerate(entries):
+        alike.setdefault(word, []).append(((field, i), entry))
+    for places in alike.values():
+        _validities(reader, places)
 
 
 def _company(files: Files, readers: Readers) -> None:
     categories = {c.id for c in files.categories.categories}
     for i, word in enumerate(files.bundle.corporate_contact):
         _known(readers["bundle"], ("corporate_contact", i), word, categories, "category", "categories.yaml")
-    for rule in files.bundle.switches:
-        _known(readers["bundle"], ("switches", rule), rule, RULE, "rule", "the code")
+    rules = {rule.id for rule in ALL_RULES}
+    for word in files.bundle.switches:
+        _known(readers["bundle"], ("switches", word), word, rules, "rule", "the code")
     countries = frozenset(files.places.iso_3166_1.codes)
     for i, system in enumerate(files.systems.systems):
         _country(files, readers["systems"], ("systems", i, "country"), system.country, countries)

@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from ansvar.policy.bundle import (
+    PROFILES,
     AdequacyDecision,
     BalancingTest,
     Basis,
@@ -58,7 +59,10 @@ def compile_bundle(files: Files, sha256: bytes) -> Bundle:
             (t.purpose, BalancingTest(t.reference, t.purpose, _period(t)))
             for t in files.balancing_tests.balancing_tests
         ),
-        systems={s.id: System(s.id, s.country, s.automated, _label(s.label)) for s in files.systems.systems},
+        systems=_group(
+            (s.id, System(s.id, s.country, s.automated, _label(s.label), _period(s)))
+            for s in files.systems.systems
+        ),
         recipients={r.id: _recipient(r) for r in files.recipients.recipients},
         decisions=_group((d.country, _decision(d)) for d in files.adequacy.decisions if d.country),
         scc_sets={
@@ -69,10 +73,11 @@ def compile_bundle(files: Files, sha256: bytes) -> Bundle:
         countries=frozenset(places.iso_3166_1.codes),
         disputed=frozenset(places.territories_disputed.codes),
         suggestions=dict(places.suggestions),
-        secure_methods=frozenset(m.id for m in files.methods.secure_methods),
+        secure_methods=_group((m.id, _period(m)) for m in files.methods.secure_methods),
         cookies=frozenset(c.id for c in files.cookies.cookies),
-        settings=msgspec.convert(msgspec.to_builtins(files.bundle.settings), Settings),
+        settings=_settings(files.bundle),
         severities={rule: switch.severity for rule, switch in files.bundle.switches.items()},
+        profile=files.bundle.profile,
         switch_reasons={rule: switch.reason for rule, switch in files.bundle.switches.items()},
         company=_company(files.bundle),
         corporate_contact=frozenset(files.bundle.corporate_contact),
@@ -144,6 +149,14 @@ def _inside(places: PlacesFile) -> dict[str, tuple[Period, ...]]:
         **{code: (Period(),) for code in always},
         **_group((m.country, _period(m)) for m in places.inside_for_a_time),
     }
+
+
+def _settings(part: BundleFile) -> Settings:
+    """The profile's settings with what the file says itself."""
+    chosen = {
+        name: value for name, value in msgspec.structs.asdict(part.settings).items() if value is not None
+    }
+    return msgspec.structs.replace(PROFILES[part.profile], **chosen)
 
 
 def _company(part: BundleFile) -> Company:

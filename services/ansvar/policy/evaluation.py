@@ -31,7 +31,7 @@ class Evaluator:
     def __init__(self, bundle: Bundle, *, as_of: datetime | None = None, engine: int = ENGINE) -> None:
         self._bundle = bundle
         self._as_of = as_of
-        self._engine = engine
+        self.engine = engine
         self._subjects: dict[Identifier, SubjectState] = {}
 
     def judge(self, event: Event) -> Verdict:
@@ -55,7 +55,7 @@ class Evaluator:
             event,
             state,
             self._bundle,
-            self._engine,
+            self.engine,
             recorded_at=self._as_of or event.occurred_at,
             own_request=own_request,
         )

@@ -23,7 +23,7 @@ from ansvar.events.model import (
     Safeguard,
     TransferEvent,
 )
-from ansvar.policy.bundle import Basis, Bundle, Period, Recipient
+from ansvar.policy.bundle import Basis, Bundle, Period, Recipient, System
 
 # Words of a bundle that rules name. A bundle without one of them never meets the rules that need it.
 MARKETING = "marketing"
@@ -42,7 +42,10 @@ class Pattern(Struct, frozen=True):
 
     bundle: Bundle
     kind: Kind
-    operation: Operation | None  # None for a transfer or disclosure
+    systems: tuple[System, ...]  # the entries of the event's system in the register, each with its dates
+    system_always_known: bool  # one of them holds for ever
+    operation: Operation | None  # None for every kind but processing
+    decided_by_machine: bool  # as stated
     purpose_stated: str | None
     basis_stated: str | None
     purpose: str | None
@@ -70,8 +73,23 @@ class Pattern(Struct, frozen=True):
 def words(event: Event) -> Hashable:
     """The words of an event that its pattern follows from: equal words, equal patterns."""
     if isinstance(event, ProcessingEvent):
-        return (event.operation, event.purpose, event.legal_basis, event.role, event.data_categories)
-    common = (event.kind, event.purpose, event.legal_basis, event.role, event.data_categories)
+        return (
+            event.operation,
+            event.purpose,
+            event.legal_basis,
+            event.role,
+            event.data_categories,
+            event.system,
+            event.automated_decision,
+        )
+    common = (
+        event.kind,
+        event.purpose,
+        event.legal_basis,
+        event.role,
+        event.data_categories,
+        event.system,
+    )
     if isinstance(event, TransferEvent):
         return (common, event.recipient, event.via, event.country, event.safeguard)
     if isinstance(event, DisclosureEvent):
@@ -87,11 +105,16 @@ def resolve(event: Event, bundle: Bundle) -> Pattern:
     purpose = event.purpose if event.purpose in bundle.purposes else None
     basis = bundle.bases.get(event.legal_basis) if event.legal_basis else None
     interest = bundle.bases.get(LEGITIMATE_INTEREST)
+    systems = bundle.systems.get(event.system, ())
+    processing = event if isinstance(event, ProcessingEvent) else None
     stated_type = event.recipient_type if isinstance(event, DisclosureEvent) else None
     return Pattern(
         bundle=bundle,
         kind=event.kind,
-        operation=event.operation if isinstance(event, ProcessingEvent) else None,
+        systems=systems,
+        system_always_known=any(system.period == _ALWAYS for system in systems),
+        operation=processing.operation if processing is not None else None,
+        decided_by_machine=processing is not None and processing.automated_decision is True,
         purpose_stated=event.purpose,
         basis_stated=event.legal_basis,
         purpose=purpose,
@@ -130,12 +153,13 @@ def _abroad(
             brought += [(country, holder) for country in holder.places]
     perhaps: list[tuple[str, Recipient | None]] = []
     for pair in brought:
-        if pair not in perhaps and not _always_inside(pair[0], bundle):
+        if pair not in perhaps and not always_inside(pair[0], bundle):
             perhaps.append(pair)
     return tuple(perhaps)
 
 
-def _always_inside(country: str, bundle: Bundle) -> bool:
+def always_inside(country: str, bundle: Bundle) -> bool:
+    """Whether a country counts as inside the EU/EEA at every time."""
     return (
         _ALWAYS in bundle.inside.get(country, ())
         and country in bundle.countries

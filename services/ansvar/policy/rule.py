@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import getdoc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from msgspec import Struct
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Check = Callable[["Case"], None]
 Concern = Callable[["Pattern"], bool]
 
+ALL_KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 USES_OF_DATA: frozenset[Kind] = frozenset({"processing", "transfer", "disclosure"})
 HANDOVERS: frozenset[Kind] = frozenset({"transfer", "disclosure"})
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from ansvar.events.model import RecipientType
-from ansvar.policy.bundle import Tool
+from ansvar.policy.bundle import Profile, Tool
 
 Id = Annotated[
     str,
@@ -87,15 +87,15 @@ class AuthorityPart(_Shape, frozen=True, kw_only=True):
 
 
 class SettingsPart(_Shape, frozen=True, kw_only=True):
-    """The same fields and defaults as `bundle.Settings` (a test holds them together)."""
+    """The fields of `bundle.Settings` (a test holds them together); the profile has those not given."""
 
-    require_collection_record: bool = False
-    nix_days: Count = 60
-    existing_customer_months: Count = 12
-    free_access_requests: Count = 2
-    retention_months: Count = 12
-    future_minutes: Count = 5
-    late_days: Count = 400
+    require_collection_record: bool | None = None
+    nix_days: Count | None = None
+    existing_customer_months: Count | None = None
+    free_access_requests: Count | None = None
+    retention_months: Count | None = None
+    future_minutes: Count | None = None
+    late_days: Count | None = None
 
 
 class SwitchPart(_Shape, frozen=True, kw_only=True):
@@ -111,6 +111,7 @@ class BundleFile(_Shape, frozen=True, kw_only=True):
     data_protection_officer: Email
     authority: AuthorityPart
     corporate_contact: tuple[Id, ...]
+    profile: Profile = "default"
     settings: SettingsPart = SettingsPart()
     switches: dict[RuleId, SwitchPart] = {}
 
@@ -161,7 +162,7 @@ class BalancingTestsFile(_Shape, frozen=True, kw_only=True):
     balancing_tests: tuple[BalancingTestPart, ...]
 
 
-class SystemPart(_Shape, frozen=True, kw_only=True):
+class SystemPart(Validity, frozen=True, kw_only=True):
     id: Id
     label: Label
     country: Country
@@ -211,8 +212,13 @@ class WordPart(_Shape, frozen=True, kw_only=True):
     label: Label
 
 
+class MethodPart(Validity, frozen=True, kw_only=True):
+    id: Id
+    label: Label
+
+
 class MethodsFile(_Shape, frozen=True, kw_only=True):
-    secure_methods: tuple[WordPart, ...]
+    secure_methods: tuple[MethodPart, ...]
 
 
 class CookiesFile(_Shape, frozen=True, kw_only=True):

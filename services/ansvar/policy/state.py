@@ -9,17 +9,18 @@ Invariants:
 - Only what happened counts: stages `intent` and `not_run` change nothing; a denied `collect` gives no
   collected-for. Everything else counts whatever its verdict.
 
-Not handled here: which rule asks what (`rules/`), which words the bundle declares, and joining two subjects.
+Not handled here: what the steps of one contract or request mean (`contracts`, `requests`), which rule asks
+what (`rules/`), which words the bundle declares, and joining two subjects.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from datetime import UTC, datetime
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Container, Iterator
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from sys import intern
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -38,10 +39,23 @@ from ansvar.events.model import (
     Source,
     Stage,
 )
+from ansvar.policy.contracts import (
+    ACTIVE,
+    NO_CONTRACT,
+    RUNNING,
+    Contracts,
+    ContractStep,
+    customer_type,
+    end_before,
+    lasts,
+    opens,
+)
+from ansvar.policy.requests import Objection, RequestStep, objections, restricted, stands
 from ansvar.policy.verdict import Verdict
 
 _HAPPENED: frozenset[Stage] = frozenset({"done", "fail_open"})
 _at = attrgetter("at")
+_what = attrgetter("purpose", "categories")
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False):
@@ -81,47 +95,6 @@ class Collected(Struct, frozen=True, array_like=True, gc=False):
     collects: list[Collection]  # never empty
 
 
-class ContractStep(Struct, frozen=True, array_like=True, gc=False):
-    """A contract started or ended at an instant."""
-
-    at: datetime
-    phase: ContractPhase
-    customer_type: CustomerType | None
-
-
-class RequestStep(Struct, frozen=True, array_like=True, gc=False):
-    """One phase of a request (GDPR Art. 12 and 15 to 21)."""
-
-    at: datetime
-    phase: RightsPhase
-    scope: str | None
-    method: str | None
-    has_reason: bool
-    fee: int | None
-
-
-class Contracts(Struct, frozen=True):
-    """How all contracts of a subject stand at one instant.
-
-    `none`: nothing known by then. `active`: at least one runs. `ended`: all known ones ended, the last at
-    `last_end` (itself already outside the contract).
-    """
-
-    standing: Literal["none", "active", "ended"]
-    last_end: datetime | None = None
-
-
-class Objection(Struct, frozen=True):
-    """An objection that holds at the instant asked about, and since when."""
-
-    scope: str | None
-    since: datetime
-
-
-_NO_CONTRACT = Contracts("none")
-_ACTIVE = Contracts("active")
-
-
 class SubjectState(Struct, gc=False):
     """Everything known of one subject. Changed by `observe` alone; judging reads it and never writes.
 
@@ -135,23 +108,31 @@ class SubjectState(Struct, gc=False):
     erasures: list[datetime] = []  # when an erasure was fulfilled (9.3, Art. 17)
 
     def contracts_at(self, at: datetime) -> Contracts:
-        """How the contracts stand at an instant (clause 5.2, 8.2).
-
-        A contract lasts from `started` until `ended`. `ended` without `started` means started at an unknown
-        earlier time; `started` after `ended` opens a new period; a repeated step changes nothing. Contracts
-        that begin later are not known yet.
-        """
+        """How the contracts stand at an instant (clause 5.2, 8.2). One that begins later is not known yet."""
         last_end: datetime | None = None
         for steps in self.contracts.values():
             latest = steps[-1]
             if latest.phase == "started" and latest.at <= at:
-                return _ACTIVE
-            end = _end_before(steps, at)
-            if end is _RUNNING:
-                return _ACTIVE
+                return ACTIVE
+            end = end_before(steps, at)
+            if end is RUNNING:
+                return ACTIVE
             if end is not None and (last_end is None or end > last_end):
                 last_end = end
-        return _NO_CONTRACT if last_end is None else Contracts("ended", last_end)
+        return NO_CONTRACT if last_end is None else Contracts("ended", last_end)
+
+    def customer_at(self, at: datetime) -> frozenset[CustomerType]:
+        """The customer types of the contracts that run at an instant (clause 11.1), as far as stated."""
+        types = (customer_type(steps, at) for steps in self.contracts.values())
+        return frozenset(stated for stated in types if stated is not None)
+
+    def contract_lasts(self, since: datetime, at: datetime) -> bool:
+        """Whether a contract that ran at `since` still runs at `at`, without having ended meanwhile."""
+        return any(lasts(steps, since, at) for steps in self.contracts.values())
+
+    def contract_opens(self, after: datetime, until: datetime) -> bool:
+        """Whether a contract began in `after < t <= until`, whether or not it has ended since."""
+        return any(opens(steps, after, until) for steps in self.contracts.values())
 
     def collected_for(self, category: str, at: datetime) -> list[str]:
         """The purposes for which a category is known to have been collected by an instant (clause 3.2).
@@ -182,6 +163,30 @@ class SubjectState(Struct, gc=False):
             if (known := self.collected_for(category, at)) and origins.isdisjoint(known)
         ]
 
+    def not_collected(
+        self,
+        categories: tuple[str, ...],
+        purposes: Container[str],
+        since: datetime,
+        at: datetime,
+        source: Source | None = None,
+    ) -> list[str]:
+        """Of some categories those not collected anew in `since <= t <= at` (clause 8.2, 9.3).
+
+        Only collects for one of `purposes` count, with `source` only those from there, and none that an
+        erasure by `at` has cleared.
+        """
+        cleared = self.last_erasure(at)
+        missing = dict.fromkeys(categories)
+        for group in self.collected:
+            if group.purpose in purposes and any(
+                (source is None or collect.source == source) and (cleared is None or collect.at > cleared)
+                for collect in _within(group.collects, since, at)
+            ):
+                for category in group.categories:
+                    missing.pop(category, None)
+        return list(missing)
+
     def last_erasure(self, at: datetime) -> datetime | None:
         """When the latest erasure by an instant was fulfilled, or None."""
         if not self.erasures:
@@ -189,31 +194,36 @@ class SubjectState(Struct, gc=False):
         count = bisect_right(self.erasures, at)
         return self.erasures[count - 1] if count else None
 
-    def objections_at(self, at: datetime, *, marketing: bool) -> list[Objection]:
-        """The objections that hold at an instant (clause 4.2, 9.5; Art. 21).
+    def restricted_since(self, at: datetime) -> datetime | None:
+        """Since when processing is restricted at an instant, None where it is not (Art. 18)."""
+        requests = self.requests.get("restriction")
+        if requests is None:
+            return None
+        held = (restricted(steps, at) for steps in requests.values())
+        return min((since for since in held if since is not None), default=None)
 
-        One holds from its `received` until a `refused` or `withdrawn` of the same request; for marketing,
-        where the right is absolute (Art. 21(3)), only until `withdrawn`.
-        """
+    def objections_at(self, at: datetime, *, marketing: bool) -> list[Objection]:
+        """The objections that hold at an instant (clause 4.2, 9.5; Art. 21), see `requests.objections`."""
         held: list[Objection] = []
         for steps in self.requests.get("objection", {}).values():
-            held += _objections(steps, at, marketing)
+            held += objections(steps, at, marketing)
         return held
+
+    def steps(self, right: Right, request: bytes, at: datetime) -> list[RequestStep]:
+        """The steps of a request of this right and key by an instant, in order."""
+        known = self.requests.get(right, {}).get(request, [])
+        return known[: bisect_right(known, at, key=_at)]
 
     def requested(self, right: Right, request: bytes, at: datetime) -> bool:
         """Whether a request of this right and key was received by an instant and not withdrawn since."""
-        standing = False
-        for step in self.requests.get(right, {}).get(request, ()):
-            if step.at > at:
-                break
-            if step.phase == "received":
-                standing = True
-            elif step.phase == "withdrawn":
-                standing = False
-        return standing
+        return stands(self.requests.get(right, {}).get(request, ()), at)
 
-
-_RUNNING = datetime.max.replace(tzinfo=UTC)  # stands for "has not ended"; compared by identity only
+    def receipts(self, right: Right) -> Iterator[tuple[bytes, datetime]]:
+        """Each `received` of the requests of a right, with the request's key; of all times, in no order."""
+        for request, steps in self.requests.get(right, {}).items():
+            for step in steps:
+                if step.phase == "received":
+                    yield request, step.at
 
 
 def _any_within(collects: list[Collection], cleared: datetime | None, at: datetime) -> bool:
@@ -222,29 +232,9 @@ def _any_within(collects: list[Collection], cleared: datetime | None, at: dateti
     return first < len(collects) and collects[first].at <= at
 
 
-def _end_before(steps: list[ContractStep], at: datetime) -> datetime | None:
-    """Of one contract: `_RUNNING` if it runs at `at`, else the end of its last period, or None before any."""
-    end: datetime | None = _RUNNING if steps[0].phase == "ended" else None
-    for step in steps:
-        if step.at > at:
-            break
-        if step.phase == "started":
-            end = _RUNNING
-        elif end is _RUNNING:
-            end = step.at
-    return end
-
-
-def _objections(steps: list[RequestStep], at: datetime, marketing: bool) -> list[Objection]:
-    held: dict[str | None, datetime] = {}
-    for step in steps:
-        if step.at > at:
-            break
-        if step.phase == "received":
-            held.setdefault(step.scope, step.at)
-        elif step.phase == "withdrawn" or (step.phase == "refused" and not marketing):
-            held.clear()
-    return [Objection(scope, since) for scope, since in held.items()]
+def _within(collects: list[Collection], since: datetime, at: datetime) -> list[Collection]:
+    """The collects in `since <= t <= at`."""
+    return collects[bisect_left(collects, since, key=_at) : bisect_right(collects, at, key=_at)]
 
 
 def fact_of(
@@ -316,7 +306,8 @@ def _observe_collect(state: SubjectState, fact: Fact) -> None:
         if group.purpose == fact.purpose and group.categories == categories:
             insort(group.collects, collection, key=_at)
             return
-    state.collected.append(Collected(intern(fact.purpose), categories, [collection]))
+    group = Collected(intern(fact.purpose), categories, [collection])
+    insort(state.collected, group, key=_what)  # in one order, whatever came first
 
 
 @lru_cache(maxsize=4_096)

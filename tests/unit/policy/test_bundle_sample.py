@@ -10,8 +10,10 @@ import msgspec
 import pytest
 
 from ansvar.events.model import Right, Safeguard
-from ansvar.policy.bundle import Bundle, Period, Settings, Standing
+from ansvar.policy.bundle import PROFILES, Bundle, Period, Settings, Standing
 from ansvar.policy.calendar import day_start
+from ansvar.policy.canonical import canonical, decode, encode
+from ansvar.policy.loader import bundle_from_bytes
 from ansvar.policy.shapes import SettingsPart
 from ansvar.sample import SAMPLE_BUNDLE, sample_bundle
 
@@ -43,7 +45,38 @@ def test_the_company_and_its_contacts(bundle: Bundle) -> None:
 
 
 def test_the_shape_of_settings_is_that_of_the_compiled_settings() -> None:
-    assert msgspec.to_builtins(SettingsPart()) == msgspec.to_builtins(Settings())
+    given = msgspec.to_builtins(SettingsPart())
+    assert given.keys() == msgspec.to_builtins(Settings()).keys()
+    assert set(given.values()) == {None}  # so that what a file is silent on is told from what it says
+
+
+def test_the_profiles() -> None:
+    assert PROFILES["default"] == Settings()
+    strict = PROFILES["strict"]
+    assert (strict.require_collection_record, strict.late_days) == (True, 7)
+    relaxed = msgspec.structs.replace(strict, require_collection_record=False, late_days=400)
+    assert relaxed == PROFILES["default"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "settings", "expected"),
+    [
+        ("", "", Settings()),
+        ("profile: default", "", Settings()),
+        ("profile: strict", "", Settings(require_collection_record=True, late_days=7)),
+        ("profile: strict", "settings: {late_days: 400}", Settings(require_collection_record=True)),
+        ("profile: strict", "settings: {require_collection_record: false}", Settings(late_days=7)),
+        ("", "settings: {late_days: 0, nix_days: 30}", Settings(late_days=0, nix_days=30)),
+    ],
+)
+def test_what_a_bundle_says_outranks_its_profile(profile: str, settings: str, expected: Settings) -> None:
+    files = decode(canonical(SAMPLE_BUNDLE))
+    text = files["bundle.yaml"]
+    start, end = text.index("settings:"), text.index("# A rule may be switched")
+    files["bundle.yaml"] = f"{text[:start]}{profile}\n{settings}\n{text[end:]}"
+    bundle = bundle_from_bytes(encode(files))
+    assert bundle.settings == expected
+    assert bundle.profile == (profile.removeprefix("profile: ") or "default")
 
 
 def test_the_vocabulary(bundle: Bundle) -> None:
@@ -115,9 +148,11 @@ def test_systems(bundle: Bundle) -> None:
         *("crm", "billing", "support", "webshop", "website", "alarm_centre", "recruitment_portal", "dialler"),
         *("newsletter", "data_warehouse", "legacy_backup", "pricing_engine"),
     }
-    assert {s.id for s in bundle.systems.values() if s.country != "SE"} == {"legacy_backup"}
-    assert bundle.systems["legacy_backup"].country == "US"
-    assert {s.id for s in bundle.systems.values() if s.automated} == {"pricing_engine"}
+    entries = [entry for entries in bundle.systems.values() for entry in entries]
+    assert [entry.id for entry in entries] == list(bundle.systems)
+    assert {(s.id, s.country) for s in entries if s.country != "SE"} == {("legacy_backup", "US")}
+    assert {s.id for s in entries if s.automated} == {"pricing_engine"}
+    assert {s.period for s in entries} == {Period()}
 
 
 RECIPIENTS = {
@@ -275,7 +310,8 @@ def test_members_are_twenty_seven_and_three(bundle: Bundle) -> None:
 
 
 def test_methods_cookies_and_their_labels(bundle: Bundle) -> None:
-    assert bundle.secure_methods == {"bankid", "freja", "eid_in_person"} == set(bundle.labels["methods"])
+    assert bundle.secure_methods == dict.fromkeys(["bankid", "freja", "eid_in_person"], (Period(),))
+    assert set(bundle.secure_methods) == set(bundle.labels["methods"])
     assert bundle.cookies == {"necessary", "functional", "third_party"} == set(bundle.labels["cookies"])
     assert bundle.labels["cookies"]["third_party"]["sv"] == "Tredjepartscookies"
 

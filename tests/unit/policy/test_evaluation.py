@@ -77,6 +77,23 @@ def test_an_unknown_engine_is_refused() -> None:
         Evaluator(sample_bundle(), engine=99).judge(process())
 
 
-def test_as_of_changes_nothing_that_a_rule_of_today_reads() -> None:
-    evaluator = Evaluator(sample_bundle(), as_of=at("2030-01-01"))
-    assert evaluator.judge(process()) is PERMIT
+@pytest.mark.parametrize(
+    ("engine", "as_of", "rules"),
+    [
+        (1, "2030-01-01", []),
+        (2, "2030-01-01", ["event.late"]),
+        (2, "2026-03-01", ["event.future"]),
+        (2, NOW, []),
+        (2, None, []),
+    ],
+)
+def test_as_of_is_when_everything_counts_as_recorded(
+    engine: int, as_of: str | None, rules: list[str]
+) -> None:
+    evaluator = Evaluator(sample_bundle(), as_of=None if as_of is None else at(as_of), engine=engine)
+    assert [finding.rule for finding in evaluator.judge(process()).findings] == rules
+
+
+def test_no_producer_is_known_where_nothing_is_recorded() -> None:
+    findings = Evaluator(sample_bundle(), engine=2).judge(process(system="somewhere")).findings
+    assert [finding.rule for finding in findings] == ["system.unregistered"]

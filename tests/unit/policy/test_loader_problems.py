@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import pytest
 
+from ansvar.policy.bundle import Period
+from ansvar.policy.calendar import day_start
 from ansvar.policy.canonical import canonical, decode, encode
 from ansvar.policy.errors import BundleError, PolicyError, Problem
 from ansvar.policy.loader import bundle_from_bytes
+from ansvar.policy.shapes import PATHS
 from ansvar.sample import SAMPLE_BUNDLE
 
+TICK = timedelta(microseconds=1)
 FILES = decode(canonical(SAMPLE_BUNDLE))
 SCC_IN = "        set: 2021/914\n        valid_from: 2024-02-01"
 SCC_US = "        set: 2021/914\n        valid_from: 2023-04-01"
@@ -61,7 +66,7 @@ BREAKS = {
     "empty file": Break("cookies.yaml", FILES["cookies.yaml"], "# nothing\n", "",
         "is empty; write the file's fields"),
     "doubled key": Break("systems.yaml", "{id: crm, country: SE,", "{id: crm, country: SE, country: US,",
-        "systems[0].country", "is given twice (first in line 5); keep one of them"),
+        "systems[0].country", "is given twice (first in line 6); keep one of them"),
     "anchor": Break("cookies.yaml", "{id: functional,", "&x {id: functional,", "",
         "uses an anchor or an alias; write the value out in each place"),
     "alias": Break("cookies.yaml", "{id: functional,", "{id: *x,", "",
@@ -204,6 +209,29 @@ BREAKS = {
     "overlapping memberships": Break("law/places.yaml", "inside_for_a_time:\n",
         "inside_for_a_time:\n  - {country: GB, valid_from: 2020-01-01, source: x}\n",
         "inside_for_a_time[0].valid_from", "overlaps the validity in line 37; end the earlier one"),
+    "overlapping systems": Break("systems.yaml", "{id: billing, country: SE,", "{id: crm, country: US,",
+        "systems[1].valid_from", "overlaps the validity in line 6; end the earlier one"),
+    "overlapping dated systems": Break("systems.yaml", "{id: crm, country: SE,",
+        "{id: crm, country: US, valid_to: 2025-01-02, label: {en: x, sv: y}}\n"
+        "  - {id: crm, country: SE, valid_from: 2025-01-01,",
+        "systems[1].valid_from", "overlaps the validity in line 6; end the earlier one", at="2025-01-01"),
+    "inverted system": Break("systems.yaml", "{id: crm, country: SE,",
+        "{id: crm, country: SE, valid_from: 2025-01-02, valid_to: 2025-01-02,", "systems[0].valid_to",
+        "ends (2025-01-02) before it begins (2025-01-02) or on that day; give the first day not covered"),
+    "system in no country": Break("systems.yaml", "country: US", "country: UK", "systems[10].country",
+        "`UK` is not a country code of ISO 3166-1; write GB"),
+    "date that is none": Break("systems.yaml", "{id: crm, country: SE,",
+        "{id: crm, country: SE, valid_to: 2025-02-29,", "systems[0].valid_to", "2025-02-29' is not a date"),
+    "overlapping methods": Break("methods.yaml", "{id: freja,", "{id: bankid, valid_from: 2025-01-01,",
+        "secure_methods[1].valid_from", "overlaps the validity in line 5; end the earlier one"),
+    "inverted method": Break("methods.yaml", "{id: freja,",
+        "{id: freja, valid_from: 2025-01-02, valid_to: 2025-01-01,", "secure_methods[1].valid_to",
+        "ends (2025-01-01) before it begins (2025-01-02) or on that day"),
+    "profile that is none": Break("bundle.yaml", "format: 1\n", "format: 1\nprofile: strickt\n", "profile",
+        "'strickt' is not one of default, strict; did you mean `strict`?"),
+    "switch of no rule": Break("bundle.yaml", "switches: {}",
+        "switches: {rights.feee: {severity: off, reason: x}}", "switches.rights.feee",
+        "`rights.feee` is not a known rule"),
     "set repealed after it lapsed": Break("law/scc_sets.yaml", REPEALED,
         REPEALED.replace("2021-09", "2023-09"), "scc_sets[1].repealed",
         "is repealed (2023-09-27) after its contracts have lapsed (2022-12-27); correct"),
@@ -274,7 +302,7 @@ def test_a_missing_and_an_unknown_file() -> None:
 
 def test_an_empty_bundle_misses_every_file() -> None:
     found = problems({})
-    assert {p.file for p in found} == set(FILES)
+    assert {p.file for p in found} == set(PATHS.values())
     assert {p.message for p in found} == {"is missing"}
 
 
@@ -335,6 +363,37 @@ def test_optional_dates_may_be_left_empty_and_periods_may_meet() -> None:
     later, earlier = bundle_from_bytes(encode(case.files)).recipients["lapsed-printer"].agreements
     assert later.end is None
     assert earlier.end == later.start
+
+
+def test_systems_and_methods_may_change_over_time() -> None:
+    files = {
+        **FILES,
+        "systems.yaml": FILES["systems.yaml"].replace(
+            "{id: crm, country: SE,",
+            "{id: crm, country: US, valid_to: 2025-01-01, label: {en: x, sv: y}}\n"
+            "  - {id: crm, country: SE, valid_from: 2025-01-01,",
+        ),
+        "methods.yaml": FILES["methods.yaml"].replace(
+            "{id: freja,", "{id: freja, valid_from: 2024-02-29, valid_to: 2026-01-01,"
+        ),
+    }
+    bundle = bundle_from_bytes(encode(files))
+    moved = day_start(date(2025, 1, 1))
+    assert [(s.country, s.period) for s in bundle.systems["crm"]] == [
+        ("US", Period(None, moved)),
+        ("SE", Period(moved, None)),
+    ]
+    first, after = day_start(date(2024, 2, 29)), day_start(date(2026, 1, 1))
+    held = [bundle.secure("freja", t) for t in (first - TICK, first, after - TICK, after)]
+    assert held == [False, True, True, False]
+    assert bundle.secure("bankid", first - TICK)
+    assert not bundle.secure("password", first)
+
+
+def test_a_rule_of_any_engine_may_be_switched() -> None:
+    switches = "switches: {cookie.undeclared: {severity: off, reason: no site}}"
+    case = Break("bundle.yaml", "switches: {}", switches, "", "")
+    assert bundle_from_bytes(encode(case.files)).severities == {"cookie.undeclared": "off"}
 
 
 def test_settings_may_be_left_out_and_terms_written_in_full() -> None:

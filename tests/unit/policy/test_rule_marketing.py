@@ -295,4 +295,5 @@ def test_case(case: RuleCase) -> None:
     ],
 )
 def test_messages_state_the_facts(event: Event, history: tuple[Event, ...], message: str) -> None:
-    assert [finding.message for finding in judge(event, *history).findings] == [message]
+    findings = [f for f in judge(event, *history).findings if f.rule.startswith("marketing.")]
+    assert [finding.message for finding in findings] == [message]

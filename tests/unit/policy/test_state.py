@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansvar.policy.contracts import Contracts
 from ansvar.policy.state import (
-    Contracts,
     Fact,
     SubjectState,
     decode_state,
@@ -43,12 +43,14 @@ requests = st.builds(
     kind=st.just("rights"),
     occurred_at=times,
     stage=st.sampled_from(["done", "intent"]),
-    right=st.sampled_from(["objection", "erasure", "portability"]),
+    right=st.sampled_from(["objection", "erasure", "restriction", "access"]),
     request=st.sampled_from([b"R1", b"R2"]),
     phase=st.sampled_from(
-        ["received", "identified", "fulfilled", "refused", "withdrawn", "recipients_notified"]
+        ["received", "identified", "extended", "fulfilled", "refused", "withdrawn", "recipients_notified"]
     ),
     scope=st.sampled_from([None, "direct_marketing", "evaluation"]),
+    method=st.sampled_from([None, "bankid"]),
+    has_reason=st.booleans(),
     fee=st.sampled_from([None, 100]),
 )
 contracts = st.builds(
@@ -109,6 +111,15 @@ def test_what_happens_later_changes_no_answer_about_earlier(history: list[Fact],
         assert state.objections_at(when, marketing=marketing) == wiser.objections_at(
             when, marketing=marketing
         )
+    assert state.restricted_since(when) == wiser.restricted_since(when)
+    assert state.steps("access", b"R1", when) == wiser.steps("access", b"R1", when)
+    assert state.requested("access", b"R1", when) == wiser.requested("access", b"R1", when)
+    earlier = START + (when - START) / 2
+    assert state.contract_opens(earlier, when) == wiser.contract_opens(earlier, when)
+    assert state.contract_lasts(earlier, when) == wiser.contract_lasts(earlier, when)
+    asked = (("name", "email"), ("contract", "marketing"), earlier, when)
+    for source in (None, "data_subject"):
+        assert state.not_collected(*asked, source) == wiser.not_collected(*asked, source)  # type: ignore[arg-type] # a literal
 
 
 @given(facts, times, st.frozensets(st.sampled_from(["contract", "marketing", "evaluation"])))
@@ -128,7 +139,14 @@ def test_asking_changes_nothing(history: list[Fact], when: datetime) -> None:
     state.contracts_at(when)
     state.collected_for("name", when)
     state.objections_at(when, marketing=True)
-    state.requested("portability", b"R1", when)
+    state.requested("access", b"R1", when)
+    state.steps("access", b"R1", when).clear()
+    state.restricted_since(when)
+    state.customer_at(when)
+    state.contract_opens(START, when)
+    state.contract_lasts(START, when)
+    state.not_collected(("name",), ("contract",), START, when)
+    list(state.receipts("access"))
     assert state == before
 
 

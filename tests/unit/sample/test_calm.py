@@ -87,7 +87,7 @@ def test_individuals_are_not_analysed_and_machines_decide_nothing(events: tuple[
 def test_systems_and_cookies_are_registered(events: tuple[Event, ...]) -> None:
     bundle = sample_bundle()
     for event in events:
-        system = bundle.systems[event.system]
+        (system,) = bundle.systems[event.system]
         assert system.country == "SE"
         assert not system.automated
         if isinstance(event, ProcessingEvent) and event.operation == "set_cookie":

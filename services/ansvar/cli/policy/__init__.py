@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typer
 
-from ansvar.cli.policy import activate, show
+from ansvar.cli.policy import activate, diff, export, lint, schema, show
 
 app = typer.Typer(help="Look at a policy bundle, check it, compare it, put it in force.")
-for command in (show, activate):
+for command in (show, diff, activate, lint, schema, export):
     command.register(app)
 
 

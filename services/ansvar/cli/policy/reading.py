@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from ansvar.directory import DataDirectory
 from ansvar.policy.errors import BundleError
 
 if TYPE_CHECKING:
+    from ansvar.accountability.findings import Open
     from ansvar.accountability.policies import InForce
     from ansvar.store.client import Store
 
@@ -62,6 +63,17 @@ class Ledger:
             return str(ask(note, f"/v1/policy/bundles/{sha256}")).encode()
         with self.opened() as store:
             return Catalogue(store).bundle(bytes.fromhex(sha256))
+
+    def open_findings(self, least: Literal["flag", "deny"], limit: int) -> list[Open]:
+        """The newest rows whose findings nobody has answered."""
+        from ansvar.accountability.findings import from_json, open_findings
+        from ansvar.embedded.stack import running_stack
+
+        note = running_stack(self._directory)
+        if note is not None:
+            return from_json(ask(note, f"/v1/violations?severity={least}&limit={limit}"))
+        with self.opened() as store:
+            return open_findings(store, least, limit)
 
     @contextmanager
     def opened(self) -> Iterator[Store]:
