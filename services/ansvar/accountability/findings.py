@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -39,7 +39,7 @@ def open_findings(store: Store, least: Literal["flag", "deny"] = "deny", limit: 
     verdicts = ["deny"] if least == "deny" else ["deny", "flag"]
     rows = store.query(_OPEN, {"verdicts": verdicts, "limit": limit})
     return [
-        Open(chain, seq, kind, at, system, verdict, tuple(found))
+        Open(chain, seq, kind, at.replace(tzinfo=UTC), system, verdict, tuple(found))
         for chain, seq, kind, at, system, verdict, found in rows
     ]
 

@@ -109,7 +109,6 @@ def _stack(directory: DataDirectory) -> tuple[str, str]:
 
 
 def _ledger(directory: DataDirectory) -> tuple[str, str]:
-    from ansvar.accountability.policies import in_force, mixed
     from ansvar.deployment import from_record
     from ansvar.embedded.stack import running_stack
     from ansvar.enforcement.wiring import open_store, open_vault
@@ -139,7 +138,6 @@ def _ledger(directory: DataDirectory) -> tuple[str, str]:
             for chain, seq in heads.items()
             if chain < deployment.chains and through.get(chain, -1) < seq > 0
         ]
-        unlike = mixed(in_force(ledger))
         lost = [chain for chain, seq in through.items() if heads.get(chain, -1) < seq]
     finally:
         vault.close()
@@ -147,11 +145,24 @@ def _ledger(directory: DataDirectory) -> tuple[str, str]:
     rows = sum(heads.values()) + len(heads)
     if lost:
         return "fault", f"chains {lost} end before rows that were confirmed; run ansvar verify"
-    if unlike:
-        return "fault", "chains judge by different policies; run ansvar policy show, then activate again"
     if behind:
         return "warning", f"{rows} rows; effects of chains {behind} are due, the next worker carries them out"
     return "ok", f"{rows} rows in {len(heads)} chains, engine {deployment.engine}"
+
+
+def _policy(directory: DataDirectory) -> tuple[str, str]:
+    from ansvar.accountability.policies import mixed
+    from ansvar.cli.policy.reading import Ledger
+    from ansvar.settings import settings
+
+    if settings().clickhouse is None and not (directory.clickhouse / "metadata").exists():
+        return "warning", "none in force yet"
+    policies = Ledger(directory).in_force()
+    if mixed(policies):
+        return "fault", "chains judge by different policies; run ansvar policy show, then activate again"
+    if not policies:
+        return "warning", "none in force yet; the first start of ansvar up or worker founds the chains"
+    return "ok", f"bundle {policies[0].bundle[:16]}, engine {policies[0].engine} on {len(policies)} chains"
 
 
 _CHECKS: dict[str, Callable[[DataDirectory], tuple[str, str]]] = {
@@ -160,6 +171,7 @@ _CHECKS: dict[str, Callable[[DataDirectory], tuple[str, str]]] = {
     "java": _java,
     "keys": _keys,
     "ledger": _ledger,
+    "policy": _policy,
     "stack": _stack,
 }
 

@@ -8,24 +8,14 @@ Not handled here: the shapes (`shapes`), whether the policy is a good one (`ansv
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import date
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 from ansvar.policy.bundle import FULL_SCOPE
-from ansvar.policy.document import Path, Reader, closest
+from ansvar.policy.check_words import Dated, Place, country_code, known_word, validities
+from ansvar.policy.document import Path, Reader
 from ansvar.policy.rules import ALL_RULES
 from ansvar.policy.shapes import DecisionPart, Files, InstrumentPart, RecipientPart, SccSetPart, Term
 
-
-class _Dated(Protocol):
-    @property
-    def valid_from(self) -> date | None: ...
-    @property
-    def valid_to(self) -> date | None: ...
-
-
-Place = tuple[Path, _Dated]
 Readers = Mapping[str, Reader]
 
 
@@ -68,24 +58,26 @@ def _ids(files: Files, readers: Readers) -> None:
     _dated(readers["methods"], "secure_methods", ((m.id, m) for m in files.methods.secure_methods))
 
 
-def _dated(reader: Reader, field: str, entries: Iterable[tuple[str, _Dated]]) -> None:
+def _dated(reader: Reader, field: str, entries: Iterable[tuple[str, Dated]]) -> None:
     alike: dict[str, list[Place]] = {}
     for i, (word, entry) in enumerate(entries):
         alike.setdefault(word, []).append(((field, i), entry))
     for places in alike.values():
-        _validities(reader, places)
+        validities(reader, places)
 
 
 def _company(files: Files, readers: Readers) -> None:
     categories = {c.id for c in files.categories.categories}
     for i, word in enumerate(files.bundle.corporate_contact):
-        _known(readers["bundle"], ("corporate_contact", i), word, categories, "category", "categories.yaml")
+        known_word(
+            readers["bundle"], ("corporate_contact", i), word, categories, "category", "categories.yaml"
+        )
     rules = {rule.id for rule in ALL_RULES}
     for word in files.bundle.switches:
-        _known(readers["bundle"], ("switches", word), word, rules, "rule", "the code")
+        known_word(readers["bundle"], ("switches", word), word, rules, "rule", "the code")
     countries = frozenset(files.places.iso_3166_1.codes)
     for i, system in enumerate(files.systems.systems):
-        _country(files, readers["systems"], ("systems", i, "country"), system.country, countries)
+        country_code(files, readers["systems"], ("systems", i, "country"), system.country, countries)
 
 
 def _purposes(files: Files, readers: Readers) -> None:
@@ -101,21 +93,21 @@ def _purposes(files: Files, readers: Readers) -> None:
             )
         for j, word in enumerate(purpose.may_also_serve):
             path: Path = ("purposes", i, "may_also_serve", j)
-            _known(readers["purposes"], path, word, purposes, "purpose", "purposes.yaml")
+            known_word(readers["purposes"], path, word, purposes, "purpose", "purposes.yaml")
     law = {b.id for b in files.vocabulary.legal_bases}
     for i, basis in enumerate(files.bases.bases):
-        _known(readers["bases"], ("bases", i, "id"), basis.id, law, "legal basis", "law/vocabulary.yaml")
+        known_word(readers["bases"], ("bases", i, "id"), basis.id, law, "legal basis", "law/vocabulary.yaml")
         for j, word in enumerate(basis.purposes):
             path = ("bases", i, "purposes", j)
-            _known(readers["bases"], path, word, purposes, "purpose", "purposes.yaml")
+            known_word(readers["bases"], path, word, purposes, "purpose", "purposes.yaml")
     tests: dict[tuple[str, str], list[Place]] = {}
     for i, test in enumerate(files.balancing_tests.balancing_tests):
         path = ("balancing_tests", i)
         reader = readers["balancing_tests"]
-        _known(reader, (*path, "purpose"), test.purpose, purposes, "purpose", "purposes.yaml")
+        known_word(reader, (*path, "purpose"), test.purpose, purposes, "purpose", "purposes.yaml")
         tests.setdefault((test.reference, test.purpose), []).append((path, test))
     for places in tests.values():
-        _validities(readers["balancing_tests"], places)
+        validities(readers["balancing_tests"], places)
 
 
 def _places(files: Files, reader: Reader) -> None:
@@ -138,7 +130,7 @@ def _places(files: Files, reader: Reader) -> None:
             if code in within:
                 reader.report(path, f"`{code}` already stands under {within[code]}", "keep it in one place")
             elif code not in iso:
-                _country(files, reader, path, code, iso)
+                country_code(files, reader, path, code, iso)
             within[code] = name
     dated: dict[str, list[Place]] = {}
     for i, membership in enumerate(places.inside_for_a_time):
@@ -147,15 +139,15 @@ def _places(files: Files, reader: Reader) -> None:
             other = seen[membership.country]
             message = f"`{membership.country}` already stands under {other}"
             reader.report((*here, "country"), message, "keep it in one place")
-        _country(files, reader, (*here, "country"), membership.country, iso)
+        country_code(files, reader, (*here, "country"), membership.country, iso)
         dated.setdefault(membership.country, []).append((here, membership))
     for entries in dated.values():
-        _validities(reader, entries)
+        validities(reader, entries)
     for wrong, right in places.suggestions.items():
         if wrong in iso:
             message = f"`{wrong}` is itself a country code of ISO 3166-1"
             reader.report(("suggestions", wrong), message, "suggest only for codes that are not")
-        _country(files, reader, ("suggestions", wrong), right, iso)
+        country_code(files, reader, ("suggestions", wrong), right, iso)
 
 
 def _adequacy(files: Files, reader: Reader) -> None:
@@ -167,7 +159,7 @@ def _adequacy(files: Files, reader: Reader) -> None:
             message = "a decision is about a country or about an organisation"
             reader.report(path, message, "give one of `country` and `organisation`")
         if decision.country is not None:
-            _country(files, reader, (*path, "country"), decision.country, iso)
+            country_code(files, reader, (*path, "country"), decision.country, iso)
         if decision.scope != FULL_SCOPE and decision.scope.strip().casefold() == FULL_SCOPE:
             message = f"`{decision.scope}` would be read as the words of a limit"
             reader.report(
@@ -176,13 +168,13 @@ def _adequacy(files: Files, reader: Reader) -> None:
         about = decision.country or decision.organisation or decision.id
         alike.setdefault((about, decision.claimed_as), []).append((path, decision))
     for places in alike.values():
-        _validities(reader, places)
+        validities(reader, places)
 
 
 def _scc_sets(files: Files, reader: Reader) -> None:
     for i, scc_set in enumerate(files.scc_sets.scc_sets):
         path: Path = ("scc_sets", i)
-        _validities(reader, [(path, scc_set)])
+        validities(reader, [(path, scc_set)])
         if scc_set.repealed and scc_set.valid_to and scc_set.repealed > scc_set.valid_to:
             message = f"is repealed ({scc_set.repealed}) after its contracts have lapsed ({scc_set.valid_to})"
             reader.report((*path, "repealed"), message, "correct one of the dates")
@@ -190,13 +182,13 @@ def _scc_sets(files: Files, reader: Reader) -> None:
 
 def _recipient(files: Files, reader: Reader, path: Path, recipient: RecipientPart) -> None:
     iso = frozenset(files.places.iso_3166_1.codes)
-    _country(files, reader, (*path, "established"), recipient.established, iso)
+    country_code(files, reader, (*path, "established"), recipient.established, iso)
     for i, code in enumerate(recipient.storage):
-        _country(files, reader, (*path, "storage", i), code, iso)
+        country_code(files, reader, (*path, "storage", i), code, iso)
     for i, sub in enumerate(recipient.subprocessors):
-        _country(files, reader, (*path, "subprocessors", i, "country"), sub.country, iso)
+        country_code(files, reader, (*path, "subprocessors", i, "country"), sub.country, iso)
     for name, entries in (("agreements", recipient.agreements), ("guarantees", recipient.guarantees)):
-        _validities(reader, [((*path, name, i), entry) for i, entry in enumerate(entries)])
+        validities(reader, [((*path, name, i), entry) for i, entry in enumerate(entries)])
     sets = {s.id: s for s in files.scc_sets.scc_sets}
     held: dict[str, list[Place]] = {}
     for i, instrument in enumerate(recipient.instruments):
@@ -209,7 +201,7 @@ def _recipient(files: Files, reader: Reader, path: Path, recipient: RecipientPar
         _scope(reader, here, recipient, scope.decision, decisions)
         held.setdefault(f"scope of {scope.decision}", []).append((here, scope))
     for places in held.values():
-        _validities(reader, places)
+        validities(reader, places)
 
 
 def _instrument(
@@ -222,7 +214,7 @@ def _instrument(
     if instrument.set is None:
         reader.report((*path, "set"), "is missing for scc", "name the set, such as 2021/914")
         return
-    _known(reader, (*path, "set"), instrument.set, sets, "SCC set", "law/scc_sets.yaml")
+    known_word(reader, (*path, "set"), instrument.set, sets, "SCC set", "law/scc_sets.yaml")
     known, start = sets.get(instrument.set), instrument.valid_from
     if known is None or start is None:
         return
@@ -238,7 +230,7 @@ def _scope(
     reader: Reader, path: Path, recipient: RecipientPart, word: str, decisions: Mapping[str, DecisionPart]
 ) -> None:
     here = (*path, "decision")
-    _known(reader, here, word, decisions, "adequacy decision", "law/adequacy.yaml")
+    known_word(reader, here, word, decisions, "adequacy decision", "law/adequacy.yaml")
     country = decisions[word].country if word in decisions else None
     places = {recipient.established, *recipient.storage, *(s.country for s in recipient.subprocessors)}
     if country is not None and country not in places:
@@ -264,44 +256,4 @@ def _terms(files: Files, readers: Readers) -> None:
     prefixes = {**files.vocabulary.prefixes, "https": ""}
     for name, path, term in terms:
         prefix = term.partition(":")[0]
-        _known(readers[name], path, prefix, prefixes, "prefix", "law/vocabulary.yaml")
-
-
-def _known(reader: Reader, path: Path, word: str, known: Collection[str], what: str, where: str) -> None:
-    if word not in known:
-        near = closest(word, frozenset(known))
-        reader.report(
-            path, f"`{word}` is not a known {what}", near or f"add it to {where} or name one that is there"
-        )
-
-
-def _country(files: Files, reader: Reader, path: Path, code: str, iso: frozenset[str]) -> None:
-    if code not in iso:
-        right = files.places.suggestions.get(code)
-        remedy = f"write {right}" if right else "write its alpha-2 code"
-        reader.report(path, f"`{code}` is not a country code of ISO 3166-1", remedy)
-
-
-def _validities(reader: Reader, entries: Iterable[Place]) -> None:
-    """Periods of one thing: each ends after it begins, and none begins before another has ended."""
-    upright: list[Place] = []
-    for path, entry in entries:
-        if entry.valid_from and entry.valid_to and entry.valid_to <= entry.valid_from:
-            message = f"ends ({entry.valid_to}) before it begins ({entry.valid_from}) or on that day"
-            reader.report(
-                (*path, "valid_to"), message, "give the first day not covered, later than valid_from"
-            )
-        else:
-            upright.append((path, entry))
-    upright.sort(key=lambda place: place[1].valid_from or date.min)
-    reach, reaching = date.min, ""
-    for path, entry in upright:
-        if reaching and reach > (entry.valid_from or date.min):
-            reader.report(
-                (*path, "valid_from"),
-                f"overlaps the validity in line {reaching}",
-                "end the earlier one where the later one begins",
-            )
-        end = entry.valid_to or date.max
-        if not reaching or end > reach:
-            reach, reaching = end, str(reader.line((*path, "valid_from")))
+        known_word(readers[name], path, prefix, prefixes, "prefix", "law/vocabulary.yaml")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from ansvar.policy.check import Place, _country, _known, _validities
+from ansvar.policy.check_words import Place, country_code, known_word, validities
 from ansvar.policy.document import Path, Reader
 from ansvar.policy.shapes import Files
 from ansvar.policy.statement import Published
@@ -37,7 +37,7 @@ def _words(published: Published, files: Files, reader: Reader) -> None:
     ) -> None:
         for i, word in enumerate(words):
             if word is not None:
-                _known(reader, (*path, i, *rest), word, known, what, where)
+                known_word(reader, (*path, i, *rest), word, known, what, where)
 
     each(("purposes", "listed"), statement.purposes.listed, purposes, "purpose", "purposes.yaml")
     each(("categories", "listed"), statement.categories.listed, categories, "category", "categories.yaml")
@@ -61,7 +61,7 @@ def _law(published: Published, files: Files, readers: Readers) -> None:
     authorities = published.authorities.authorities
     for i, authority in enumerate(authorities):
         path: Path = ("authorities", i, "country")
-        _country(files, readers["authorities"], path, authority.country, iso)
+        country_code(files, readers["authorities"], path, authority.country, iso)
     _periods(readers["authorities"], "authorities", authorities, lambda part: part.country)
 
     acts = published.acts.acts
@@ -71,11 +71,11 @@ def _law(published: Published, files: Files, readers: Readers) -> None:
     for i, act in enumerate(acts):
         if act.replaced_by is not None:
             path = ("acts", i, "replaced_by")
-            _known(readers["acts"], path, act.replaced_by, numbers, "act", "law/acts.yaml")
+            known_word(readers["acts"], path, act.replaced_by, numbers, "act", "law/acts.yaml")
         for j, term in enumerate(act.duty.data if act.duty else ()):
             path = ("acts", i, "duty", "data", j)
             prefix = term.partition(":")[0]
-            _known(readers["acts"], path, prefix, prefixes, "prefix", "law/vocabulary.yaml")
+            known_word(readers["acts"], path, prefix, prefixes, "prefix", "law/vocabulary.yaml")
 
     bases = {b.id for b in files.vocabulary.legal_bases}
     first: dict[str, int] = {}
@@ -88,7 +88,7 @@ def _law(published: Published, files: Files, readers: Readers) -> None:
         first.setdefault(right.id, i)
         if right.basis is not None:
             path = ("rights", i, "basis")
-            _known(readers["rights"], path, right.basis, bases, "legal basis", "law/vocabulary.yaml")
+            known_word(readers["rights"], path, right.basis, bases, "legal basis", "law/vocabulary.yaml")
 
 
 def _periods(reader: Reader, field: str, parts: Iterable[Any], key: Callable[[Any], str]) -> None:
@@ -97,4 +97,4 @@ def _periods(reader: Reader, field: str, parts: Iterable[Any], key: Callable[[An
     for i, part in enumerate(parts):
         alike.setdefault(key(part), []).append(((field, i), part))
     for places in alike.values():
-        _validities(reader, places)
+        validities(reader, places)
