@@ -273,22 +273,26 @@ async def test_what_the_consumer_skips_is_fetched(deployed: Deployed) -> None:
     assert Counter(deployed.event_ids()) == Counter(event.event_id for event in EVENTS[:100])
 
 
-async def test_a_ledger_cut_behind_what_was_confirmed_is_not_built_on(deployed: Deployed) -> None:
+@pytest.mark.parametrize("everything", [False, True])
+async def test_a_ledger_cut_behind_what_was_confirmed_is_not_built_on(
+    deployed: Deployed, everything: bool
+) -> None:
     await deployed.make_topics()
     await deployed.emit(EVENTS[:100], batch=5)
     await deployed.processed()
     head = deployed.ledger.last_seq(0)
+    kept = -1 if everything else head - 3
     deployed.store.command(
-        "ALTER TABLE {database}.ledger DELETE WHERE chain = 0 AND seq > {seq:UInt64} "
+        "ALTER TABLE {database}.ledger DELETE WHERE chain = 0 AND toInt64(seq) > {kept:Int64} "
         "SETTINGS mutations_sync = 1",
-        {"seq": head - 3},
+        {"kept": kept},
     )
     await deployed.emit(EVENTS[100:], batch=5)
     async with deployed.worker() as worker:
         await until(worker.failure.happened.is_set, "the worker stops")
     assert isinstance(worker.failure.error, RolledBack)
-    assert f"ends at row {head - 3}, but rows up to {head} were confirmed" in str(worker.failure.error)
-    assert deployed.ledger.last_seq(0) == head - 3
+    assert f"ends at row {kept}, but rows up to {head} were confirmed" in str(worker.failure.error)
+    assert deployed.ledger.last_seq(0) == kept
     assert not deployed.intact()
 
 

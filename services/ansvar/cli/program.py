@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ansvar.cli import demo, doctor, emit, evaluate, ingest, init, policy, review, sweep, up, verify
+from ansvar.cli import demo, doctor, emit, evaluate, explain, ingest, init, policy, review, sweep, up, verify
 
 app = typer.Typer(
     name="ansvar",
@@ -37,7 +37,7 @@ def _program(
     del version
 
 
-for command in (init, demo, up, emit, evaluate, ingest, verify, policy, review, sweep, doctor):
+for command in (init, demo, up, emit, evaluate, ingest, verify, explain, policy, review, sweep, doctor):
     command.register(app)
 
 

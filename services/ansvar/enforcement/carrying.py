@@ -96,16 +96,18 @@ class Carrier:
         """
         parts, partition = self._parts, tenure.partition
         ask = partial(self._waiting.blocking, tenure)
+        # Rows go in before `through` moves: what is read after it is never behind it, whoever else is at it.
+        through = await ask(lambda: parts.vault.effects_through().get(partition, NONE_YET))
+        last = await ask(lambda: parts.ledger.last_seq(partition))
+        if through > last:
+            raise RolledBack(
+                f"chain {partition} ends at row {last}, but rows up to {through} were confirmed once: rows "
+                "were removed, or an older ledger was put in place. Nothing is added to it. Bring the ledger "
+                "back, and run: ansvar verify"
+            )
         head = await self._head(tenure)
         await ask(lambda: check_covered(parts.ledger, [genesis(parts.deployment, partition)]))
         await self._waiting.patiently(tenure, lambda: check_stream(parts.reader, partition, head.row))
-        through = await ask(lambda: parts.vault.effects_through().get(partition, NONE_YET))
-        if through > head.row.seq:
-            raise RolledBack(
-                f"chain {partition} ends at row {head.row.seq}, but rows up to {through} were confirmed "
-                "once: rows were removed, or an older ledger was put in place. Nothing is added to it. "
-                "Bring the ledger back, and run: ansvar verify"
-            )
         through = await self._after_lost(tenure, head, through)
         first = await ask(lambda: parts.ledger.first_of_record(partition, max(through + 1, 1), head.seq))
         memory = await ask(lambda: remember(parts.ledger, partition, first, parts.deployment.recent_events))

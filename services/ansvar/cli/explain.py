@@ -1,0 +1,164 @@
+"""`ansvar explain`: why an event was judged as it was, rule by rule."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from uuid import UUID
+
+import typer
+
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption
+from ansvar.cli.policy.reading import Ledger
+from ansvar.cli.swedish import SWEDISH
+from ansvar.directory import DataDirectory
+
+if TYPE_CHECKING:
+    from ansvar.accountability.circumstances import Fact
+    from ansvar.accountability.explaining import Explanation
+    from ansvar.enforcement.replaying import Judge, Replayed
+    from ansvar.policy.bundle import Bundle
+    from ansvar.policy.case import ProducerScope
+    from ansvar.store.client import Store
+    from ansvar.store.ledger import LedgerStore
+
+Language = Literal["en", "sv"]
+
+
+def explain(
+    event_id: Annotated[
+        UUID, typer.Argument(metavar="EVENT_ID", help="The id that the event was sent with.")
+    ],
+    lang: Annotated[Language, typer.Option(help="The language of labels and titles.")] = "en",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Print the facts that decided a verdict, and what every rule of its engine said.
+
+    The row, the subject's state and the register entries are told as of the time of the event; times are
+    Stockholm's (in JSON: UTC). Findings are in English; titles and labels are in the chosen language. With
+    --format json one object a row.
+
+    Example: ansvar explain 019c0000-0000-7000-8000-000000000004 --lang sv
+    """
+    if format_ is Format.CSV:
+        raise typer.BadParameter("an explanation is no single table; choose table or json")
+    from ansvar.accountability.explaining import to_json
+
+    found = 0
+    with Ledger(DataDirectory(data_dir)).opened() as store:
+        for explanation in _explanations(store, event_id, lang):
+            found += 1
+            if format_ is Format.JSON:
+                sys.stdout.write(json.dumps(to_json(explanation), ensure_ascii=False) + "\n")
+            else:
+                _print(explanation, lang)
+            if not explanation.agrees:
+                place = f"chain {explanation.chain}, seq {explanation.seq}"
+                sys.stderr.write(f"{place}: judged again, the row's verdict differs; run ansvar verify\n")
+    if not found:
+        _refuse(f"no row of this ledger judges an event with the id {event_id}")
+
+
+def _explanations(store: Store, event_id: UUID, lang: Language) -> Iterator[Explanation]:
+    """Every row that judges an event of that id, in the order of chains."""
+    from ansvar.accountability.explaining import explain as explained
+    from ansvar.deployment import from_record
+    from ansvar.enforcement.wiring import scopes
+    from ansvar.policy.loader import bundle_from_bytes
+    from ansvar.store.catalogue import Catalogue
+    from ansvar.store.ledger import LedgerStore
+
+    ledger, catalogue = LedgerStore(store), Catalogue(store)
+    record = catalogue.deployment()
+    claims = {} if record is None else scopes(from_record(record))
+    known: dict[bytes, Bundle] = {}
+
+    def as_it_was(policy: bytes, engine: int) -> tuple[Bundle, int]:
+        if policy not in known:
+            known[policy] = bundle_from_bytes(catalogue.bundle(policy))
+        return known[policy], engine
+
+    places = store.query(
+        "SELECT chain, seq FROM {database}.ledger WHERE event_id = {id:UUID} AND verdict != '' "
+        "ORDER BY chain, seq",
+        {"id": str(event_id)},
+    )
+    for chain, seq in places:
+        again = _judged_again(ledger, chain, seq, as_it_was, claims)
+        if again is not None:
+            yield explained(again, as_it_was(again.row.policy, 0)[0], claims.get(again.row.producer), lang)
+
+
+def _judged_again(
+    ledger: LedgerStore, chain: int, seq: int, judge: Judge, claims: dict[str, ProducerScope]
+) -> Replayed | None:
+    """The row, judged with what the rows before it say of its subject; None where it judges no event."""
+    from ansvar.enforcement.replaying import replay
+
+    row, _ = next(ledger.rows(chain, seq, seq + 1))
+    before = (one for one in ledger.state_rows(chain, seq) if one.subject == row.subject)
+    for again in replay((*before, row), judge, claims):
+        if again.row is row:
+            return again
+    return None
+
+
+def _print(one: Explanation, lang: Language) -> None:
+    """Lines for a person: the verdict, then fact by fact, then rule by rule."""
+    from ansvar.policy.case import moment
+
+    lines = [
+        f"{_say('event', lang)}: {one.event_id} ({_say('chain', lang)} {one.chain}, seq {one.seq})",
+        f"{_say('occurred', lang)}: {moment(one.occurred_at)}",
+        f"{_say('recorded', lang)}: {moment(one.recorded_at)}",
+        f"{_say('policy', lang)}: {one.policy_name}, {one.policy}",
+        f"{_say('engine', lang)}: {one.engine}",
+        f"{_say('judged', lang)}: {_say(one.recorded, lang)}",
+    ]
+    part = ""
+    for fact in one.facts:
+        if fact.part != part:
+            part = fact.part
+            lines += ["", _say(part, lang)]
+        lines.append("  " + _fact(fact, lang))
+    lines += ["", _say("rules", lang)]
+    for rule in one.rules:
+        answer = _say(rule.answer, lang)
+        if rule.severity is not None:
+            answer = f"{answer} ({_say(rule.severity, lang)})"
+        lines.append(f"  {answer}: {rule.rule}, {rule.clause}; {rule.article}: {rule.title}")
+        lines += [f"    {message}" for message in rule.messages]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _fact(fact: Fact, lang: Language) -> str:
+    """`name: what (from ..., until ...; held then: yes)`."""
+    from ansvar.policy.case import moment
+
+    what = SWEDISH.get(fact.what, fact.what) if lang == "sv" and fact.part == "state" else fact.what
+    dates = [
+        f"{_say(name, lang)} {moment(at)}"
+        for name, at in (("from", fact.since), ("until", fact.until))
+        if at is not None
+    ]
+    more = [", ".join(dates)] if dates else []
+    if fact.holds is not None:
+        more.append(f"{_say('held_then', lang)}: {_say('yes' if fact.holds else 'no', lang)}")
+    return f"{_say(fact.name, lang)}: {what}" + (f" ({'; '.join(more)})" if more else "")
+
+
+def _say(word: str, lang: Language) -> str:
+    return SWEDISH.get(word, word) if lang == "sv" else word.replace("_", " ")
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"ansvar explain: {message}\n")
+    raise typer.Exit(2)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("explain")(explain)

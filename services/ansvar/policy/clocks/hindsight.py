@@ -1,0 +1,152 @@
+"""Looking back at rows: objections that arrived late, and decisions that a new bundle ends.
+
+Invariants: pure, one row at a time. An event is what its row says of it. The verdict that the row holds is
+not changed; what is found is said beside it.
+
+Not handled here: finding the rows to look at (the sweep).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from datetime import UTC, datetime
+
+from ansvar.events.model import DisclosureEvent, Event, Right, TransferEvent
+from ansvar.policy.bundle import AdequacyDecision, Bundle, Instrument
+from ansvar.policy.case import Case, Destination, moment, quoted
+from ansvar.policy.clocks.clock import About, Clock, ClockFinding, finding, ordered
+from ansvar.policy.clocks.protection import covering, instruments
+from ansvar.policy.decide import decide
+from ansvar.policy.pattern import resolve
+from ansvar.policy.rule import USES_OF_DATA
+from ansvar.policy.rules.safeguard import third_countries
+from ansvar.policy.state import SubjectState
+
+_OBJECTION: Right = "objection"
+_OF_OBJECTIONS = frozenset({"marketing.objected", "objection.in_force", "objection.overridden"})
+_HAPPENED = frozenset({"done", "fail_open"})
+
+OBJECTION_RETROACTIVE = Clock(
+    "objection.retroactive",
+    "4.2, 9.5",
+    "GDPR Art. 21",
+    "deny",
+    "Data were processed in spite of an objection that became known later",
+    "Uppgifter behandlades trots en invändning som blev känd senare",
+    "An objection holds from its receipt, also for what was recorded before the log heard of it.",
+)
+ADEQUACY_ANNULLED = Clock(
+    "adequacy.annulled",
+    "6.3",
+    "GDPR Art. 45(3), 45(5), 46(1)",
+    "flag",
+    "A transfer rests on an adequacy decision that ends",
+    "En överföring vilar på ett adekvansbeslut som upphör",
+    "When an adequacy decision ends, every transfer that rests on it needs another ground or stops.",
+)
+
+
+def retroactive(
+    event: Event,
+    recorded: Container[str],
+    row: tuple[int, int],
+    state: SubjectState,
+    bundle: Bundle,
+    engine: int,
+) -> ClockFinding | None:
+    """An objection that was in force when a recorded event happened, and that its judgement did not know.
+
+    `recorded` are the rule ids that the row holds, `row` its chain and seq, `state` what is known of the
+    subject today; `bundle` and `engine` are those by which the row was judged.
+    """
+    if (
+        OBJECTION_RETROACTIVE.switched_off(bundle)
+        or event.kind not in USES_OF_DATA
+        or event.stage not in _HAPPENED
+        or _OBJECTION not in state.requests
+    ):
+        return None
+    verdict = decide(event, state, bundle, engine, recorded_at=event.occurred_at)
+    missed = [f for f in verdict.findings if f.rule in _OF_OBJECTIONS and f.rule not in recorded]
+    if not missed:
+        return None
+    return finding(
+        OBJECTION_RETROACTIVE,
+        bundle,
+        f"{missed[0].message}; the objection was recorded after the event",
+        event.occurred_at,
+        (*row, missed[0].rule),
+        About(event.occurred_at, row=row),
+        severity=missed[0].severity,
+    )
+
+
+def annulled(
+    event: TransferEvent | DisclosureEvent, row: tuple[int, int], old: Bundle, new: Bundle, now: datetime
+) -> list[ClockFinding]:
+    """The decisions on which a recorded transfer rests, by the bundle that judged it, and that `new` ends.
+
+    Flagged is what happened before the decision ends, denied what happened since. Each message names what
+    the new bundle has in its place, as of the end or of `now`, whichever is later. A decision that another
+    one follows at once has not ended.
+    """
+    if ADEQUACY_ANNULLED.switched_off(new) or event.stage not in _HAPPENED:
+        return []
+    return ordered(list(_annulled(event, row, old, new, now)))
+
+
+def _annulled(
+    event: TransferEvent | DisclosureEvent, row: tuple[int, int], old: Bundle, new: Bundle, now: datetime
+) -> Iterator[ClockFinding]:
+    at = event.occurred_at
+    case = Case(event, SubjectState(), resolve(event, old), at, at, False, None, [])
+    for destination in third_countries(case):
+        country, holder = destination.country, destination.holder
+        for decision in _grounds(destination, old, at):
+            ended = _ended(decision, new)
+            if ended is None:
+                continue
+            holder_now = None if holder is None else new.recipients.get(holder.id)
+            if covering(new, country, holder_now, max(ended, at)):
+                continue
+            name = "the recipient" if holder is None else quoted(holder.id)
+            yield finding(
+                ADEQUACY_ANNULLED,
+                new,
+                f"{event.kind} at {moment(at)} reaches {country} with {name} under {decision.citation}, "
+                f"which ends {moment(ended)}; "
+                f"{_replacement(instruments(new, holder_now, max(ended, now)))}",
+                ended,
+                (*row, country, "" if holder is None else holder.id, decision.id, ended),
+                About(at, recipient=None if holder is None else holder.id, row=row),
+                severity="deny" if at >= ended else "flag",
+            )
+
+
+def _grounds(destination: Destination, old: Bundle, at: datetime) -> list[AdequacyDecision]:
+    """The decisions on which data in one third country rest; the frameworks count under their own words."""
+    if destination.adequacy == "covers":
+        return [decision for decision, _ in covering(old, destination.country, destination.holder, at)]
+    return [
+        decision
+        for decision in old.decisions.get(destination.country, ())
+        if decision.word == destination.safeguard != "adequacy" and decision.period.holds(at)
+    ]
+
+
+def _ended(decision: AdequacyDecision, new: Bundle) -> datetime | None:
+    """When the new bundle ends a decision earlier than the old one; None where it does not.
+
+    One that the new bundle no longer knows never was, so it ended with its beginning.
+    """
+    for known in new.decisions.get(decision.country, ()):
+        if known.id == decision.id:
+            end, before = known.period.end, decision.period.end
+            return end if end is not None and (before is None or end < before) else None
+    return decision.period.start or datetime.min.replace(tzinfo=UTC)
+
+
+def _replacement(held: list[Instrument]) -> str:
+    if not held:
+        return "no instrument could replace it"
+    return "could rest on " + ", ".join(f"{i.tool} {quoted(i.reference)}" for i in held)

@@ -1,0 +1,79 @@
+"""`ansvar explain` on a ledger that the documentation's example makes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from workers import environment, run
+
+EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "events.jsonl"
+CALL: Final = "019c0000-0000-7000-8000-000000000004"  # a marketing call without a NIX check
+PROGRAM: Final = """
+import sys
+from ansvar.cli import explain, program
+explain.register(program.app)
+sys.exit(program.run())
+"""
+
+
+def explain(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, since the embedded store is one a process."""
+    command = [sys.executable, "-c", PROGRAM, "explain", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=90, check=False)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("explain") / "data"
+    done = run("ingest", EXAMPLE, "--data-dir", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ["judged: deny", "fired (deny): marketing.nix_not_checked", "contracts: active"]),
+        ("sv", ["bedömd: nekad", "slog till (nekad): marketing.nix_not_checked", "avtal: löper"]),
+    ],
+)
+def test_a_person_reads_why(lang: str, words: list[str], data: Path) -> None:
+    result = explain(CALL, "--data-dir", data, "--lang", lang)
+    assert (result.returncode, result.stderr) == (0, "")
+    for word in (*words, "GDPR Art. 6(1)", "LIA-A"):
+        assert word in result.stdout
+    assert "C-1001" not in result.stdout
+
+
+def test_a_program_reads_why(data: Path) -> None:
+    result = explain(CALL, "--data-dir", data, "--format", "json")
+    assert (result.returncode, result.stderr) == (0, "")
+    told = msgspec.json.decode(result.stdout)
+    assert (told["event_id"], told["recorded"], told["agrees"]) == (CALL, "deny", True)
+    assert [rule["rule"] for rule in told["rules"] if rule["answer"] == "fired"] == [
+        "marketing.nix_not_checked"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([CALL.replace("4", "f")], "no row of this ledger judges an event"),
+        (["C-1001"], "EVENT_ID"),
+        ([CALL, "--format", "csv"], "choose table or json"),
+        ([CALL, "--lang", "fi"], "--lang"),
+        ([CALL, "--data-dir", "no-such-directory"], "there is no ledger"),
+    ],
+    ids=["no such event", "no id", "csv", "no such language", "no ledger"],
+)
+def test_wrong_use_is_one_clear_line(arguments: list[str], words: str, data: Path) -> None:
+    result = explain("--data-dir", data, *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
