@@ -47,19 +47,9 @@ from ansvar.store.ledger import LedgerStore
 from ansvar.store.migrate import migrate
 from ansvar.vault import keyring
 from ansvar.vault.keyring import kit_path
+from commands import Kept, Running, data_directory, judged, kept, run, started, wait_until
 from records import KeptMessages, RecordedTopic, roots
-from workers import (
-    Kept,
-    Running,
-    data_directory,
-    judged,
-    kept,
-    published,
-    run,
-    started,
-    until,
-    wait_until,
-)
+from workers import published, until
 
 CHAINS = 4
 EVENTS = 400  # of each seed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workers import kept, own_settings, run
+from commands import kept, own_settings, run
 
 EVENTS = 300
 

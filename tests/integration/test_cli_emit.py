@@ -10,7 +10,7 @@ import pytest
 
 from ansvar.events import to_json
 from ansvar.sample.company import generate
-from workers import judged, kept_events, own_settings, run, started, wait_until
+from commands import judged, kept_events, own_settings, run, started, wait_until
 
 EVENTS = generate(260).events
 

@@ -13,8 +13,8 @@ import pytest
 
 from ansvar.cli.program import app, run
 from ansvar.sample import SAMPLE_BUNDLE
-from workers import environment
-from workers import run as command
+from commands import environment
+from commands import run as command
 
 COMMANDS = sorted(registered.name for registered in app.registered_commands if registered.name)
 

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import pytest
 
-from workers import environment, run
+from commands import run
 
 EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "events.jsonl"
 CALL: Final = "019c0000-0000-7000-8000-000000000004"  # a marketing call without a NIX check
-PROGRAM: Final = """
-import sys
-from ansvar.cli import explain, program
-explain.register(program.app)
-sys.exit(program.run())
-"""
 
 
 def explain(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, since the embedded store is one a process."""
-    command = [sys.executable, "-c", PROGRAM, "explain", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=90, check=False)
+    return run("explain", *arguments)
 
 
 @pytest.fixture(scope="module")

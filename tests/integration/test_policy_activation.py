@@ -24,7 +24,8 @@ from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.sample.company import generate
 from ansvar.store.client import Store
 from ansvar.vault import keyring
-from workers import Deployed, kept, own_settings, run
+from commands import kept, own_settings, run
+from workers import Deployed
 
 EVENTS = generate(300).events
 ID = UUID(int=7, version=4)

@@ -16,17 +16,7 @@ from ansvar.embedded.java import find_orphan
 from ansvar.embedded.ports import accepts_connections, free_ports
 from ansvar.events import to_json
 from ansvar.sample.company import generate
-from workers import (
-    Running,
-    ask,
-    data_directory,
-    judged,
-    kept_events,
-    own_settings,
-    run,
-    started,
-    wait_until,
-)
+from commands import Running, ask, data_directory, judged, kept_events, own_settings, run, started, wait_until
 
 EVENTS = generate(1_500).events
 
@@ -61,6 +51,7 @@ def test_a_stack_from_start_to_stop_and_again(tmp_path: Path) -> None:
             asked = run("verify", "--json", "--data-dir", data)
             assert asked.returncode == 0, asked.stderr
             assert ask(port, "/v1/verify")[0] == 401
+            _read_through_the_stack(data)
             assert up.stop() == 0
         assert "Traceback" not in up.output
         assert find_orphan((data / "kafka").resolve(), None, None) is None
@@ -92,6 +83,18 @@ def _one_owner(data: Path, port: int, tmp_path: Path) -> None:
     assert not list((tmp_path / "other" / "clickhouse").iterdir())  # nothing was founded
     mode = stat.S_IMODE((data / "stack.json").stat().st_mode)
     assert mode == 0o600
+
+
+def _read_through_the_stack(data: Path) -> None:
+    """Commands that read the ledger ask the process that has it open."""
+    shown = run("policy", "show", "--format", "json", "--data-dir", data)
+    assert shown.returncode == 0, shown.stderr
+    assert [chain["chain"] for chain in json.loads(shown.stdout)["chains"]] == [0, 1, 2, 3]
+    again = run("sweep", "--replay", "--data-dir", data)
+    assert (again.returncode, again.stderr) == (0, "300 verdicts recomputed, 0 differ\n")
+    why = run("explain", str(EVENTS[0].event_id), "--data-dir", data)
+    assert why.returncode == 0, why.stderr
+    assert str(EVENTS[0].event_id) in why.stdout
 
 
 def logged(text: str) -> Callable[[Running, Path], bool]:

@@ -44,7 +44,7 @@ def open_findings(store: Store, least: Literal["flag", "deny"] = "deny", limit: 
     ]
 
 
-def row_exists(store: Store, chain: int, seq: int) -> bool:
+def has_findings(store: Store, chain: int, seq: int) -> bool:
     """Whether there is a row with findings at that place."""
     found = store.query(
         "SELECT count() FROM {database}.ledger WHERE chain = {chain:UInt32} AND seq = {seq:UInt64} "
@@ -55,10 +55,5 @@ def row_exists(store: Store, chain: int, seq: int) -> bool:
 
 
 def to_json(found: list[Open]) -> list[dict[str, object]]:
-    """For a command that asks a running stack."""
+    """As JSON data."""
     return [msgspec.to_builtins(one) for one in found]
-
-
-def from_json(found: object) -> list[Open]:
-    """The inverse of `to_json`. Raises msgspec.ValidationError."""
-    return msgspec.convert(found, list[Open])

@@ -44,10 +44,5 @@ def mixed(policies: list[InForce]) -> bool:
 
 
 def to_json(policies: list[InForce]) -> list[dict[str, object]]:
-    """For a command that asks a running stack."""
+    """As JSON data."""
     return [msgspec.to_builtins(policy) for policy in policies]
-
-
-def from_json(found: object) -> list[InForce]:
-    """The inverse of `to_json`. Raises msgspec.ValidationError."""
-    return msgspec.convert(found, list[InForce])

@@ -11,14 +11,14 @@ import hmac
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Path, Query, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.health import HealthSource
 from ansvar.policy.verdict import Severity
-from ansvar.store.errors import StoreError, UnknownBundle
+from ansvar.store.errors import StoreError
 from ansvar.vault.errors import VaultError
 
 T = TypeVar("T")
@@ -29,16 +29,14 @@ def make_api(
     health: HealthSource,
     registry: CollectorRegistry,
     verify: Callable[[], dict[str, Any]],
-    policies: Callable[[], list[dict[str, Any]]],
-    bundle: Callable[[bytes], str],
+    read: Callable[[bytes], bytes],
     violations: Callable[[Severity, int], list[dict[str, Any]]],
     token: str,
 ) -> FastAPI:
     """The application.
 
-    `verify` returns the report that `ansvar verify --json` prints, `policies` what each chain judges by,
-    `bundle` a bundle's canonical form by its SHA-256, `violations` the rows that wait for an answer. They
-    block.
+    `verify` returns the report that `ansvar verify --json` prints, `read` what the store says to an encoded
+    question (`store.remote`), `violations` the rows that wait for an answer. They block.
     """
     api = FastAPI(title="Ansvar", docs_url=None, redoc_url=None)
 
@@ -63,10 +61,11 @@ def make_api(
         """Recompute every chain now; 503 when the stack cannot."""
         return await _answered(verify)
 
-    @api.get("/v1/policy", dependencies=[Depends(operator)])
-    async def policy() -> list[dict[str, Any]]:
-        """The policy of each chain; 503 when the stack cannot say."""
-        return await _answered(policies)
+    @api.post("/v1/store", dependencies=[Depends(operator)], include_in_schema=False)
+    async def store(request: Request) -> Response:
+        """Reading the store, for the commands of this machine."""
+        question = await request.body()
+        return Response(await _answered(lambda: read(question)), media_type="application/octet-stream")
 
     @api.get("/v1/violations", dependencies=[Depends(operator)])
     async def unanswered(
@@ -75,14 +74,6 @@ def make_api(
         """The newest rows whose findings nobody has answered."""
         return await _answered(lambda: violations(severity, limit))
 
-    @api.get("/v1/policy/bundles/{sha256}", dependencies=[Depends(operator)])
-    async def content(sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> str:
-        """The canonical form of a bundle that rows name; 404 for another."""
-        try:
-            return await _answered(lambda: bundle(bytes.fromhex(sha256)))
-        except UnknownBundle as error:
-            raise HTTPException(404, str(error)) from error
-
     return api
 
 
@@ -90,7 +81,5 @@ async def _answered(question: Callable[[], T]) -> T:
     """Ask in a thread; 503 when the stack cannot answer."""
     try:
         return await asyncio.to_thread(question)
-    except UnknownBundle:
-        raise
     except (EnforcementError, StoreError, VaultError) as error:
         raise HTTPException(503, str(error)) from error

@@ -13,6 +13,20 @@ _SECONDS = 3600  # verifying a large ledger takes long
 
 def ask(note: StackNote, path: str) -> Any:
     """What the stack answers to GET `path`, as JSON data. Raises EmbeddedError."""
+    return _json(note, _exchange(note, "GET", path, None))
+
+
+def tell(note: StackNote, path: str, body: Any) -> Any:
+    """What the stack answers to POST `path` with a JSON body, as JSON data. Raises EmbeddedError."""
+    return _json(note, _exchange(note, "POST", path, json.dumps(body).encode()))
+
+
+def carry(note: StackNote, question: bytes) -> bytes:
+    """Take a question to the stack's store (`store.remote`). Raises EmbeddedError."""
+    return _exchange(note, "POST", "/v1/store", question)
+
+
+def _exchange(note: StackNote, method: str, path: str, body: bytes | None) -> bytes:
     import http.client
 
     from ansvar.embedded.errors import EmbeddedError
@@ -24,14 +38,30 @@ def ask(note: StackNote, path: str) -> Any:
         )
     connection = http.client.HTTPConnection("127.0.0.1", note.port, timeout=_SECONDS)
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {note.token}"})
+        connection.request(method, path, body, headers={"Authorization": f"Bearer {note.token}"})
         answer = connection.getresponse()
-        body = json.loads(answer.read())
-    except (OSError, ValueError) as error:
+        data = answer.read()
+    except (OSError, http.client.HTTPException) as error:
         raise EmbeddedError(f"the running stack on port {note.port} does not answer: {error}") from error
     finally:
         connection.close()
     if answer.status != 200:
-        detail = body.get("detail", body) if isinstance(body, dict) else body
-        raise EmbeddedError(f"the running stack answered {answer.status}: {detail}")
-    return body
+        raise EmbeddedError(f"the running stack answered {answer.status}: {_detail(data)}")
+    return data
+
+
+def _json(note: StackNote, data: bytes) -> Any:
+    from ansvar.embedded.errors import EmbeddedError
+
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise EmbeddedError(f"the running stack on port {note.port} does not answer: {error}") from error
+
+
+def _detail(data: bytes) -> object:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return data[:200].decode(errors="replace")
+    return body.get("detail", body) if isinstance(body, dict) else body

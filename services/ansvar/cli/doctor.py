@@ -9,6 +9,7 @@ from collections.abc import Callable
 import typer
 from msgspec import Struct
 
+from ansvar.cli.ledger import opened, there_is_one
 from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, print_rows
 from ansvar.directory import DataDirectory
 
@@ -121,7 +122,7 @@ def _ledger(directory: DataDirectory) -> tuple[str, str]:
     chosen = settings()
     if running_stack(directory) is not None:
         return "ok", "held by the running stack"
-    if chosen.clickhouse is None and not (directory.clickhouse / "metadata").exists():
+    if not there_is_one(directory):
         return "warning", "none yet; ansvar init, up or demo makes it"
     store = open_store(directory, chosen)
     vault = open_vault(directory, chosen)
@@ -151,13 +152,13 @@ def _ledger(directory: DataDirectory) -> tuple[str, str]:
 
 
 def _policy(directory: DataDirectory) -> tuple[str, str]:
-    from ansvar.accountability.policies import mixed
-    from ansvar.cli.policy.reading import Ledger
-    from ansvar.settings import settings
+    from ansvar.accountability.policies import in_force, mixed
+    from ansvar.store.ledger import LedgerStore
 
-    if settings().clickhouse is None and not (directory.clickhouse / "metadata").exists():
+    if not there_is_one(directory):
         return "warning", "none in force yet"
-    policies = Ledger(directory).in_force()
+    with opened(directory) as store:
+        policies = in_force(LedgerStore(store))
     if mixed(policies):
         return "fault", "chains judge by different policies; run ansvar policy show, then activate again"
     if not policies:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ import typer
 from msgspec import Struct
 
 from ansvar.cli.lines import numbered_lines, progress
+from ansvar.cli.options import refuse
 from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.model import Event
@@ -83,19 +84,19 @@ def evaluate(
     """
     del data_dir
     if engine not in ENGINES:
-        _refuse(f"engine {engine} is not one of {', '.join(map(str, ENGINES))}")
+        refuse(f"engine {engine} is not one of {', '.join(map(str, ENGINES))}")
     recorded_at = None if as_of is None else _time(as_of)
     try:
         policy = load_bundle(bundle)
     except BundleError as fault:
         more = f" (and {len(fault.problems) - 1} more)" if len(fault.problems) > 1 else ""
-        _refuse(f"bundle {bundle}: {fault.problems[0]}{more}")
+        refuse(f"bundle {bundle}: {fault.problems[0]}{more}")
     except (PolicyError, OSError) as fault:
-        _refuse(f"bundle {bundle}: {fault}")
+        refuse(f"bundle {bundle}: {fault}")
     try:
         source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - closed below
     except OSError as fault:
-        _refuse(f"cannot read {file}: {fault.strerror}; name a file of JSON Lines, or - for standard input")
+        refuse(f"cannot read {file}: {fault.strerror}; name a file of JSON Lines, or - for standard input")
     try:
         with source, progress(source, "Judging") as advance:
             evaluator = Evaluator(policy, as_of=recorded_at, engine=engine)
@@ -109,7 +110,7 @@ def evaluate(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     except OSError as fault:
-        _refuse(f"stopped before the end of {file}: {fault.strerror}")
+        refuse(f"stopped before the end of {file}: {fault.strerror}")
     if rejected:
         raise typer.Exit(2)
 
@@ -165,11 +166,5 @@ def _time(text: str) -> datetime:
     except msgspec.ValidationError:
         at = None
     if at is None or at.tzinfo is None:
-        _refuse("--as-of is not an RFC 3339 time with offset, such as 2026-03-02T12:00:00Z")
+        refuse("--as-of is not an RFC 3339 time with offset, such as 2026-03-02T12:00:00Z")
     return at
-
-
-def _refuse(message: str) -> NoReturn:
-    """One line on standard error, and the exit code for wrong use or bad input."""
-    typer.echo(f"ansvar evaluate: {' '.join(message.split())}", err=True)
-    raise typer.Exit(2)

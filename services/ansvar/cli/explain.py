@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption
-from ansvar.cli.policy.reading import Ledger
+from ansvar.cli.ledger import opened
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, LangOption, refuse
 from ansvar.cli.swedish import SWEDISH
 from ansvar.directory import DataDirectory
 
@@ -19,19 +19,17 @@ if TYPE_CHECKING:
     from ansvar.accountability.circumstances import Fact
     from ansvar.accountability.explaining import Explanation
     from ansvar.enforcement.replaying import Judge, Replayed
-    from ansvar.policy.bundle import Bundle
     from ansvar.policy.case import ProducerScope
+    from ansvar.policy.rule import Language
     from ansvar.store.client import Store
     from ansvar.store.ledger import LedgerStore
-
-Language = Literal["en", "sv"]
 
 
 def explain(
     event_id: Annotated[
         UUID, typer.Argument(metavar="EVENT_ID", help="The id that the event was sent with.")
     ],
-    lang: Annotated[Language, typer.Option(help="The language of labels and titles.")] = "en",
+    lang: LangOption = "en",
     data_dir: DataDir = DEFAULT_DATA_DIR,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -48,7 +46,7 @@ def explain(
     from ansvar.accountability.explaining import to_json
 
     found = 0
-    with Ledger(DataDirectory(data_dir)).opened() as store:
+    with opened(DataDirectory(data_dir)) as store:
         for explanation in _explanations(store, event_id, lang):
             found += 1
             if format_ is Format.JSON:
@@ -59,37 +57,27 @@ def explain(
                 place = f"chain {explanation.chain}, seq {explanation.seq}"
                 sys.stderr.write(f"{place}: judged again, the row's verdict differs; run ansvar verify\n")
     if not found:
-        _refuse(f"no row of this ledger judges an event with the id {event_id}")
+        refuse(f"no row of this ledger judges an event with the id {event_id}")
 
 
 def _explanations(store: Store, event_id: UUID, lang: Language) -> Iterator[Explanation]:
     """Every row that judges an event of that id, in the order of chains."""
     from ansvar.accountability.explaining import explain as explained
-    from ansvar.deployment import from_record
-    from ansvar.enforcement.wiring import scopes
-    from ansvar.policy.loader import bundle_from_bytes
-    from ansvar.store.catalogue import Catalogue
+    from ansvar.enforcement.wiring import as_recorded
     from ansvar.store.ledger import LedgerStore
 
-    ledger, catalogue = LedgerStore(store), Catalogue(store)
-    record = catalogue.deployment()
-    claims = {} if record is None else scopes(from_record(record))
-    known: dict[bytes, Bundle] = {}
-
-    def as_it_was(policy: bytes, engine: int) -> tuple[Bundle, int]:
-        if policy not in known:
-            known[policy] = bundle_from_bytes(catalogue.bundle(policy))
-        return known[policy], engine
-
+    ledger = LedgerStore(store)
+    judge, claims = as_recorded(store)
     places = store.query(
         "SELECT chain, seq FROM {database}.ledger WHERE event_id = {id:UUID} AND verdict != '' "
         "ORDER BY chain, seq",
         {"id": str(event_id)},
     )
     for chain, seq in places:
-        again = _judged_again(ledger, chain, seq, as_it_was, claims)
+        again = _judged_again(ledger, chain, seq, judge, claims)
         if again is not None:
-            yield explained(again, as_it_was(again.row.policy, 0)[0], claims.get(again.row.producer), lang)
+            bundle, _ = judge(again.row.policy, again.row.engine)
+            yield explained(again, bundle, claims.get(again.row.producer), lang)
 
 
 def _judged_again(
@@ -152,11 +140,6 @@ def _fact(fact: Fact, lang: Language) -> str:
 
 def _say(word: str, lang: Language) -> str:
     return SWEDISH.get(word, word) if lang == "sv" else word.replace("_", " ")
-
-
-def _refuse(message: str) -> NoReturn:
-    sys.stderr.write(f"ansvar explain: {message}\n")
-    raise typer.Exit(2)
 
 
 def register(app: typer.Typer) -> None:

@@ -19,7 +19,7 @@ def init(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE) 
     Example: ANSVAR_CHAINS=16 ansvar init --data-dir /srv/ansvar --bundle ./policy
     """
     from ansvar.embedded.stack import broker, founded, named_kafka, owned
-    from ansvar.enforcement.topics import ensure_topics
+    from ansvar.enforcement.wiring import make_topics
     from ansvar.settings import settings
 
     directory = DataDirectory(data_dir)
@@ -33,14 +33,7 @@ def init(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE) 
             founded(directory, chosen, bundle) as (_, deployment),
             broker(directory, out.print) as kafka,
         ):
-            await ensure_topics(
-                kafka,
-                partitions=deployment.chains,
-                events=deployment.topic,
-                alerts=chosen.alerts_topic,
-                deadletter=chosen.deadletter_topic,
-                verdicts=chosen.verdicts_topic,
-            )
+            await make_topics(kafka, deployment, chosen)
             console().print(
                 f"deployment {UUID(bytes=deployment.id)}: {deployment.chains} chains, "
                 f"topic {deployment.topic}, bundle {deployment.bundle.hex()}"

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from enum import StrEnum
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ansvar.directory import DataDirectory
+from ansvar.policy.rule import Language
 from ansvar.sample import SAMPLE_BUNDLE
 
 DataDir = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where everything is kept.")]
@@ -43,6 +44,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+LangOption = Annotated[Language, typer.Option("--lang", help="The language of labels and titles.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
 
 
@@ -72,6 +74,12 @@ def print_rows(
     for row in rows:
         table.add_row(*map(str, row))
     console().print(table)
+
+
+def refuse(message: str) -> NoReturn:
+    """One line on standard error, and the exit code for wrong use or bad input."""
+    typer.echo(f"ansvar: {' '.join(message.split())}", err=True)
+    raise typer.Exit(2)
 
 
 def log_to(directory: DataDirectory) -> None:

@@ -9,16 +9,9 @@ from uuid import uuid4
 
 import typer
 
-from ansvar.cli.options import (
-    DEFAULT_BUNDLE,
-    DEFAULT_DATA_DIR,
-    DataDir,
-    Format,
-    FormatOption,
-    console,
-    print_rows,
-)
-from ansvar.cli.policy.reading import Ledger
+from ansvar.cli.commanding import send
+from ansvar.cli.ledger import opened
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, console, print_rows, refuse
 from ansvar.directory import DataDirectory
 from ansvar.events.control import Answer
 
@@ -38,7 +31,10 @@ def list_(
 
     Example: ansvar review list --severity flag
     """
-    found = Ledger(DataDirectory(data_dir)).open_findings(severity, limit)
+    from ansvar.accountability.findings import open_findings
+
+    with opened(DataDirectory(data_dir)) as store:
+        found = open_findings(store, severity, limit)
     rows = [
         (
             one.chain,
@@ -69,29 +65,20 @@ def answer(
 
     Example: ansvar review answer 2 4711 remedied --text "The list was corrected on 3 March"
     """
-    directory = DataDirectory(data_dir)
-    if chain not in {policy.chain for policy in Ledger(directory).in_force()}:
-        raise typer.BadParameter(f"chain {chain} is not fed from Kafka here; only its chains can be answered")
-    asyncio.run(_send(directory, chain, seq, verdict, text, by))
-    console().print(f"answered: chain {chain}, seq {seq}: {verdict}")
-
-
-async def _send(directory: DataDirectory, chain: int, seq: int, verdict: Answer, text: str, by: str) -> None:
-    from ansvar.embedded.reaching import reached
-    from ansvar.emitter.commanding import send_commands
-    from ansvar.emitter.kit import ProducerKit
+    from ansvar.accountability.findings import has_findings
     from ansvar.events.control import AnswerFinding, Control
-    from ansvar.initiation import CONTROL_PRODUCER
-    from ansvar.settings import settings
-    from ansvar.vault import keyring
+    from ansvar.ledger.position import MAX_PARTITIONS
 
-    say = console(stderr=True).print
-    async with reached(directory, settings(), DEFAULT_BUNDLE, say) as there:
-        kit = ProducerKit.read(keyring.kit_path(directory.keys, CONTROL_PRODUCER))
-        command = Control(uuid4(), AnswerFinding(chain, seq, verdict, text, by))
-        await send_commands(kit, there.kafka, [(chain, command)])
-        if not there.processed:
-            sys.stderr.write("nothing is running here: ansvar up (or worker) will record it\n")
+    directory = DataDirectory(data_dir)
+    with opened(directory) as store:
+        if not has_findings(store, chain, seq):
+            refuse(f"chain {chain} has no row {seq} with findings; see ansvar review list")
+    command = Control(uuid4(), AnswerFinding(chain, seq, verdict, text, by))
+    # an ingested file's chain is fed by no topic: its answers stand on the chain of the same partition
+    processed = asyncio.run(send(directory, lambda _: [(chain % MAX_PARTITIONS, command)]))
+    console().print(f"answered: chain {chain}, seq {seq}: {verdict}")
+    if not processed:
+        sys.stderr.write("nothing is running here: ansvar up (or worker) will record it\n")
 
 
 def register(program: typer.Typer) -> None:

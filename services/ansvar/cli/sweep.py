@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ansvar.cli.ledger import opened
 from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, print_rows
-from ansvar.cli.policy.reading import Ledger
 from ansvar.directory import DataDirectory
-
-if TYPE_CHECKING:
-    from ansvar.policy.bundle import Bundle
 
 _MOST = 100  # differences that are listed
 
@@ -33,29 +30,18 @@ def sweep(
     """
     if not replay:
         raise typer.BadParameter("this version sweeps with --replay only; the clocks are not there yet")
-    from ansvar.deployment import from_record
     from ansvar.enforcement.replaying import replay as judged_again
-    from ansvar.enforcement.wiring import scopes
-    from ansvar.policy.loader import bundle_from_bytes
-    from ansvar.store.catalogue import Catalogue
+    from ansvar.enforcement.wiring import as_recorded
     from ansvar.store.ledger import LedgerStore
 
     rows = 0
     wrong: list[tuple[object, ...]] = []
-    with Ledger(DataDirectory(data_dir)).opened() as store:
-        ledger, catalogue = LedgerStore(store), Catalogue(store)
-        known: dict[bytes, Bundle] = {}
-        record = catalogue.deployment()
-        known_scopes = {} if record is None else scopes(from_record(record))
-
-        def as_it_was(policy: bytes, engine: int) -> tuple[Bundle, int]:
-            if policy not in known:
-                known[policy] = bundle_from_bytes(catalogue.bundle(policy))
-            return known[policy], engine
-
+    with opened(DataDirectory(data_dir)) as store:
+        ledger = LedgerStore(store)
+        judge, claims = as_recorded(store)
         for chain in ledger.chains():
             stored = (row for row, _ in ledger.rows(chain, 0, ledger.last_seq(chain) + 1))
-            for again in judged_again(stored, as_it_was, known_scopes):
+            for again in judged_again(stored, judge, claims):
                 rows += 1
                 if not again.agrees:
                     found = " ".join(finding.rule for finding in again.verdict.findings)

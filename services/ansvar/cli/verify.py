@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ansvar.cli.asking import ask
+from ansvar.cli.ledger import opened
 from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, console, print_rows
 from ansvar.directory import DataDirectory
 
@@ -64,40 +66,34 @@ def verify(
 
 def _report(directory: DataDirectory) -> Report:
     from ansvar.accountability.verification import rows_total, verify_everything
-    from ansvar.embedded.errors import EmbeddedError
     from ansvar.embedded.stack import running_stack
-    from ansvar.enforcement.wiring import open_store, open_vault
+    from ansvar.enforcement.wiring import open_vault
     from ansvar.settings import settings
 
-    chosen = settings()
     note = running_stack(directory)
     if note is not None:
         return _asked(note)
-    if chosen.clickhouse is None and not (directory.clickhouse / "metadata").exists():
-        raise EmbeddedError(f"there is no ledger in {directory.path}; run ansvar demo or ansvar up first")
-    store = open_store(directory, chosen)
-    vault = open_vault(directory, chosen)
-    try:
-        with Progress(
-            TextColumn("verifying"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console(stderr=True),
-            disable=not sys.stderr.isatty(),
-            transient=True,
-        ) as bar:
-            task = bar.add_task("", total=rows_total(store))
-            seen: dict[int, int] = {}
+    with opened(directory) as store, closing(open_vault(directory, settings())) as vault, _bar() as bar:
+        task = bar.add_task("", total=rows_total(store))
+        seen: dict[int, int] = {}
 
-            def advance(chain: int, rows: int) -> None:
-                seen[chain] = rows
-                bar.update(task, completed=sum(seen.values()))
+        def advance(chain: int, rows: int) -> None:
+            seen[chain] = rows
+            bar.update(task, completed=sum(seen.values()))
 
-            return verify_everything(store, vault, advance)
-    finally:
-        vault.close()
-        store.close()
+        return verify_everything(store, vault, advance)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("verifying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
 
 
 def _asked(note: StackNote) -> Report:

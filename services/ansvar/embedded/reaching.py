@@ -12,7 +12,7 @@ from ansvar.directory import DataDirectory
 from ansvar.embedded.owning import owned, running_stack
 from ansvar.embedded.stack import broker, founded, named_kafka
 from ansvar.emitter.kafka import KafkaSettings
-from ansvar.enforcement.topics import ensure_topics
+from ansvar.enforcement.wiring import make_topics
 from ansvar.settings import Settings
 
 
@@ -38,12 +38,5 @@ async def reached(
         return
     async with owned(directory), broker(directory, progress) as kafka:
         async with founded(directory, chosen, bundle) as (_, deployment):
-            await ensure_topics(
-                kafka,
-                partitions=deployment.chains,
-                events=deployment.topic,
-                alerts=chosen.alerts_topic,
-                deadletter=chosen.deadletter_topic,
-                verdicts=chosen.verdicts_topic,
-            )
+            await make_topics(kafka, deployment, chosen)
         yield Reached(kafka, named_kafka() is not None)  # who works there cannot be seen from here

@@ -23,8 +23,6 @@ from msgspec import Struct
 
 from ansvar.accountability.findings import open_findings
 from ansvar.accountability.findings import to_json as findings_to_json
-from ansvar.accountability.policies import in_force
-from ansvar.accountability.policies import to_json as policies_to_json
 from ansvar.accountability.verification import verify_everything
 from ansvar.api.app import make_api
 from ansvar.deployment import Deployment
@@ -43,14 +41,12 @@ from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.errors import NotRunning
 from ansvar.enforcement.health import Health
 from ansvar.enforcement.progressing import Pulse
-from ansvar.enforcement.topics import ensure_topics
-from ansvar.enforcement.wiring import open_enforcer, open_reader, open_store, open_vault
+from ansvar.enforcement.wiring import make_topics, open_enforcer, open_reader, open_store, open_vault
 from ansvar.initiation import initiate
 from ansvar.policy.verdict import Severity
 from ansvar.settings import Settings, external_kafka
-from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store
-from ansvar.store.ledger import LedgerStore
+from ansvar.store.remote import answer
 from ansvar.vault.generator import Generator
 from ansvar.verifier.report import to_json
 
@@ -88,17 +84,13 @@ class Stack(Struct, frozen=True):
         finally:
             vault.close()
 
-    def policies(self) -> list[dict[str, Any]]:
-        """What each chain judges by."""
-        return policies_to_json(in_force(LedgerStore(self.store)))
-
     def violations(self, least: Severity, limit: int) -> list[dict[str, Any]]:
         """The newest rows whose findings nobody has answered."""
         return findings_to_json(open_findings(self.store, least, limit))
 
-    def bundle(self, sha256: bytes) -> str:
-        """A bundle's canonical form. Raises UnknownBundle."""
-        return Catalogue(self.store).bundle(sha256).decode()
+    def read(self, question: bytes) -> bytes:
+        """What the store says to another process of this machine, see `store.remote`."""
+        return answer(self.store, question)
 
 
 class _Front:
@@ -208,8 +200,7 @@ async def running(
                 health=front,
                 registry=metrics.REGISTRY,
                 verify=lambda: front.running().verify(),
-                policies=lambda: front.running().policies(),
-                bundle=lambda sha256: front.running().bundle(sha256),
+                read=lambda question: front.running().read(question),
                 violations=lambda least, limit: front.running().violations(least, limit),
                 token=token,
             )
@@ -217,14 +208,7 @@ async def running(
         store, deployment = await parts.enter_async_context(founded(directory, settings, bundle))
         kafka = await parts.enter_async_context(broker(directory, tell, failure))
         tell("Starting the worker")
-        await ensure_topics(
-            kafka,
-            partitions=deployment.chains,
-            events=deployment.topic,
-            alerts=settings.alerts_topic,
-            deadletter=settings.deadletter_topic,
-            verdicts=settings.verdicts_topic,
-        )
+        await make_topics(kafka, deployment, settings)
         enforcer = await parts.enter_async_context(
             open_enforcer(
                 directory=directory,

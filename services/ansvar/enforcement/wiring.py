@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 
-from ansvar.deployment import Deployment
+from ansvar.deployment import Deployment, from_record
 from ansvar.directory import DataDirectory
 from ansvar.emitter.kafka import KafkaSettings
 from ansvar.enforcement.effects import Topics
@@ -15,6 +15,8 @@ from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.kafka import KafkaPublisher, KafkaReader
 from ansvar.enforcement.opening import Opener
 from ansvar.enforcement.people import People
+from ansvar.enforcement.replaying import Judge
+from ansvar.enforcement.topics import ensure_topics
 from ansvar.keyfiles import read_secret_file
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import ProducerScope
@@ -64,16 +66,29 @@ def scopes(deployment: Deployment) -> dict[str, ProducerScope]:
     return {p.name: ProducerScope(frozenset(p.systems), frozenset(p.kinds)) for p in deployment.producers}
 
 
-def rules(store: Store, ring: Keyring, deployment: Deployment) -> Rules:
-    """What judging needs; bundles come from the store, each compiled once."""
-    catalogue = Catalogue(store)
+def bundles(catalogue: Catalogue) -> Callable[[bytes], Bundle]:
+    """Bundles by their SHA-256, each read and compiled once. Calling raises UnknownBundle or StoreError."""
 
     @lru_cache(maxsize=16)
     def bundle(sha256: bytes) -> Bundle:
         return bundle_from_bytes(catalogue.bundle(sha256))
 
+    return bundle
+
+
+def as_recorded(store: Store) -> tuple[Judge, dict[str, ProducerScope]]:
+    """By what rows were judged: each by the bundle and engine that it names, and what producers may claim."""
+    catalogue = Catalogue(store)
+    bundle, record = bundles(catalogue), catalogue.deployment()
+    claims = {} if record is None else scopes(from_record(record))
+    return lambda policy, engine: (bundle(policy), engine), claims
+
+
+def rules(store: Store, ring: Keyring, deployment: Deployment) -> Rules:
+    """What judging needs; bundles come from the store."""
+    catalogue = Catalogue(store)
     secret = DeploymentKeys(ring.deployment_secret)
-    return Rules(secret, bundle, scopes(deployment), catalogue.put_bundle)
+    return Rules(secret, bundles(catalogue), scopes(deployment), catalogue.put_bundle)
 
 
 def opener(deployment: Deployment, ring: Keyring) -> Opener:
@@ -93,6 +108,18 @@ def opener(deployment: Deployment, ring: Keyring) -> Opener:
 def topics(deployment: Deployment, settings: Settings) -> Topics:
     """The topics of this deployment."""
     return Topics(deployment.topic, settings.alerts_topic, settings.deadletter_topic)
+
+
+async def make_topics(kafka: KafkaSettings, deployment: Deployment, settings: Settings) -> None:
+    """Make this deployment's topics where they are missing; raises TopicsError where they are others."""
+    await ensure_topics(
+        kafka,
+        partitions=deployment.chains,
+        events=deployment.topic,
+        alerts=settings.alerts_topic,
+        deadletter=settings.deadletter_topic,
+        verdicts=settings.verdicts_topic,
+    )
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import getdoc
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from msgspec import Struct
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ansvar.policy.case import Case
     from ansvar.policy.pattern import Pattern
 
+Language = Literal["en", "sv"]  # of titles and labels
 Check = Callable[["Case"], None]
 Concern = Callable[["Pattern"], bool]
 

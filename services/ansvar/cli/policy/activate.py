@@ -11,12 +11,17 @@ from uuid import UUID, uuid4
 
 import typer
 
-from ansvar.cli.options import DEFAULT_BUNDLE, DEFAULT_DATA_DIR, DataDir, console, log_to
-from ansvar.cli.policy.reading import Ledger, canonical_of
+from ansvar.cli.commanding import send
+from ansvar.cli.ledger import opened
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, console, log_to
+from ansvar.cli.policy.checked import checked
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
     from ansvar.accountability.policies import InForce
+    from ansvar.emitter.kit import ProducerKit
+    from ansvar.events.control import Control
+    from ansvar.policy.bundle import Bundle
 
 _WAIT_SECONDS, _POLL_SECONDS = 60.0, 0.2
 
@@ -38,18 +43,14 @@ def activate(
     Example: ansvar policy activate ./policy-2026.2
     """
     from ansvar.policy.decide import ENGINE, ENGINES
-    from ansvar.policy.difference import differences
-    from ansvar.policy.loader import bundle_from_bytes
 
     chosen = ENGINE if engine is None else engine
     if chosen not in ENGINES:
         raise typer.BadParameter(f"engine {chosen} is not one of {', '.join(map(str, ENGINES))}")
-    content = canonical_of(bundle)
-    directory = DataDirectory(data_dir)
-    ledger, out = Ledger(directory), console()
-    new = bundle_from_bytes(content)
+    content, new = checked(bundle)
+    directory, out = DataDirectory(data_dir), console()
     sha256 = new.sha256.hex()
-    policies = ledger.in_force()
+    policies, olds = _in_force(directory)
     lacking = [p for p in policies if (p.bundle, p.engine) != (sha256, chosen)]
     if policies and not lacking:
         out.print(
@@ -60,11 +61,8 @@ def activate(
         out.print(
             f"In force: {old.bundle[:16]}, engine {old.engine}. To come: {sha256[:16]}, engine {chosen}."
         )
-        changes = differences(bundle_from_bytes(ledger.bundle(old.bundle)), new)
-        for change in changes:
+        for change in _differences(olds[old.bundle], new):
             out.print(f"  {change}")
-        if not changes:
-            out.print("  the bundles mean the same")
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("nobody can be asked here; say --yes to activate without asking")
@@ -72,7 +70,25 @@ def activate(
             raise typer.Exit(1)
     log_to(directory)
     asyncio.run(_send(directory, content, chosen, _id(policies, sha256, chosen), [p.chain for p in lacking]))
-    _wait(ledger, directory, sha256, chosen)
+    _wait(directory, sha256, chosen)
+
+
+def _in_force(directory: DataDirectory) -> tuple[list[InForce], dict[str, Bundle]]:
+    """What each chain judges by, and those bundles by their SHA-256 (hex)."""
+    from ansvar.accountability.policies import in_force
+    from ansvar.enforcement.wiring import bundles
+    from ansvar.store.catalogue import Catalogue
+    from ansvar.store.ledger import LedgerStore
+
+    with opened(directory) as store:
+        policies, bundle = in_force(LedgerStore(store)), bundles(Catalogue(store))
+        return policies, {p.bundle: bundle(bytes.fromhex(p.bundle)) for p in policies}
+
+
+def _differences(old: Bundle, new: Bundle) -> list[str]:
+    from ansvar.policy.difference import differences
+
+    return [str(change) for change in differences(old, new)] or ["the bundles mean the same"]
 
 
 def _id(policies: list[InForce], sha256: str, engine: int) -> UUID:
@@ -82,25 +98,19 @@ def _id(policies: list[InForce], sha256: str, engine: int) -> UUID:
 
 
 async def _send(directory: DataDirectory, content: bytes, engine: int, id_: UUID, chains: list[int]) -> None:
-    from ansvar.embedded.reaching import reached
-    from ansvar.emitter.commanding import send_commands
-    from ansvar.emitter.kit import ProducerKit
     from ansvar.events.control import signed_activation
-    from ansvar.initiation import CONTROL_PRODUCER
-    from ansvar.settings import settings
-    from ansvar.vault import keyring
+    from ansvar.vault.keyring import operator_key
 
-    say = console(stderr=True).print
-    async with reached(directory, settings(), DEFAULT_BUNDLE, say) as there:
-        kit = ProducerKit.read(keyring.kit_path(directory.keys, CONTROL_PRODUCER))
-        operator = keyring.operator_key(directory.keys)
+    def activations(kit: ProducerKit) -> list[tuple[int, Control]]:
+        operator = operator_key(directory.keys)
         command = signed_activation(operator, kit.deployment.bytes, id_, content, engine)
-        wanted = chains or range(kit.chains)
-        sent = await send_commands(kit, there.kafka, [(chain, command) for chain in wanted])
-    console().print(f"activation {id_}: sent to {len(sent)} chains")
+        return [(chain, command) for chain in chains or range(kit.chains)]
+
+    await send(directory, activations)
+    console().print(f"activation {id_}: sent to {len(chains) or 'all'} chains")
 
 
-def _wait(ledger: Ledger, directory: DataDirectory, sha256: str, engine: int) -> None:
+def _wait(directory: DataDirectory, sha256: str, engine: int) -> None:
     """Wait until every chain has it, where something runs that can bring it there."""
     from ansvar.embedded.stack import running_stack
 
@@ -108,7 +118,7 @@ def _wait(ledger: Ledger, directory: DataDirectory, sha256: str, engine: int) ->
         console().print("Nothing runs here now: the next ansvar up or worker puts it in force.")
         return
     end = time.monotonic() + _WAIT_SECONDS
-    while any((p.bundle, p.engine) != (sha256, engine) for p in ledger.in_force()):
+    while any((p.bundle, p.engine) != (sha256, engine) for p in _in_force(directory)[0]):
         if time.monotonic() > end:
             sys.stderr.write(
                 "not every chain has it yet; look with ansvar policy show, and at the stack's log\n"

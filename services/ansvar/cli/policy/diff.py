@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, print_rows
-from ansvar.cli.policy.reading import Ledger, canonical_of
+from ansvar.cli.ledger import opened, there_is_one
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, print_rows, refuse
+from ansvar.cli.policy.checked import checked
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
     from ansvar.policy.bundle import Bundle
+    from ansvar.store.client import Store
 
 _ACTIVE = "active"
 
@@ -24,27 +26,26 @@ def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A bundle's directory, or `active`.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
     events: Annotated[
-        int, typer.Option(min=0, help="So many recorded events of each chain are judged under both; 0: none.")
+        int, typer.Option(min=0, help="So many of each chain's newest events are judged under both; 0: none.")
     ] = 10_000,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """List what differs between two bundles, and the recorded events whose verdict would change.
 
-    Events are judged with what was known of their subjects then, by this program's newest rules. Without a
-    ledger in the data directory only the bundles are compared. Exits with 1 when anything differs.
+    The newest events of each chain are judged with what was known of their subjects then, by this program's
+    newest rules. Without a ledger in the data directory only the bundles are compared. Exits with 1 when
+    anything differs.
 
     Example: ansvar policy diff active ./policy-2026.2
     """
     from ansvar.policy.difference import differences
-    from ansvar.policy.loader import bundle_from_bytes
 
     directory = DataDirectory(data_dir)
-    ledger = Ledger(directory)
-    old, new = (bundle_from_bytes(_content(name, ledger)) for name in (before, after))
+    old, new = (_bundle(name, directory) for name in (before, after))
     changes = differences(old, new)
-    there = events > 0 and (directory.clickhouse / "metadata").exists()
-    judged, verdicts = _verdicts(ledger, old, new, events) if there else (0, [])
+    there = events > 0 and there_is_one(directory)
+    judged, verdicts = _verdicts(directory, old, new, events) if there else (0, [])
     if format_ is Format.JSON:
         parts = [{"part": c.part, "id": c.id, "what": c.what, "fields": c.fields} for c in changes]
         sys.stdout.write(json.dumps({"changes": parts, "judged": judged, "verdicts": verdicts}) + "\n")
@@ -62,29 +63,38 @@ def diff(
         raise typer.Exit(1)
 
 
-def _content(name: str, ledger: Ledger) -> bytes:
+def _bundle(name: str, directory: DataDirectory) -> Bundle:
+    from ansvar.accountability.policies import in_force
+    from ansvar.enforcement.wiring import bundles
+    from ansvar.store.catalogue import Catalogue
+    from ansvar.store.ledger import LedgerStore
+
     if name != _ACTIVE:
-        return canonical_of(Path(name))
-    policies = ledger.in_force()
-    if not policies:
-        raise typer.BadParameter("no policy is in force here yet; name two directories")
-    return ledger.bundle(policies[-1].bundle)
+        return checked(Path(name))[1]
+    with opened(directory) as store:
+        policies = in_force(LedgerStore(store))
+        if not policies:
+            refuse("no policy is in force here yet; name two directories")
+        return bundles(Catalogue(store))(bytes.fromhex(policies[-1].bundle))
 
 
-def _verdicts(ledger: Ledger, old: Bundle, new: Bundle, events: int) -> tuple[int, list[dict[str, Any]]]:
+def _verdicts(
+    directory: DataDirectory, old: Bundle, new: Bundle, events: int
+) -> tuple[int, list[dict[str, Any]]]:
     """How many events were judged under both, and those with different answers."""
     from ansvar.enforcement.replaying import replay
     from ansvar.policy.decide import ENGINE
     from ansvar.store.ledger import LedgerStore
 
     judged, found = 0, []
-    with ledger.opened() as store:
+    with opened(directory) as store:
         rows = LedgerStore(store)
         for chain in rows.chains():
             end = rows.last_seq(chain) + 1
+            earlier = max(0, _judged(store, chain) - events)  # only their subjects' state counts
             first = replay((row for row, _ in rows.rows(chain, 0, end)), lambda *_: (old, ENGINE), {})
             second = replay((row for row, _ in rows.rows(chain, 0, end)), lambda *_: (new, ENGINE), {})
-            for a, b in islice(zip(first, second, strict=True), events):
+            for a, b in islice(zip(first, second, strict=True), earlier, None):
                 judged += 1
                 if a.verdict != b.verdict:
                     found.append(
@@ -98,6 +108,16 @@ def _verdicts(ledger: Ledger, old: Bundle, new: Bundle, events: int) -> tuple[in
                         }
                     )
     return judged, found
+
+
+def _judged(store: Store, chain: int) -> int:
+    """How many rows of a chain judge an event."""
+    found = store.query(
+        "SELECT count() FROM {database}.ledger "
+        "WHERE chain = {chain:UInt32} AND verdict != '' AND stage != ''",
+        {"chain": chain},
+    )
+    return int(found[0][0])
 
 
 def register(app: typer.Typer) -> None:

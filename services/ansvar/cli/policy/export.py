@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ import typer
 from msgspec import Struct
 
 from ansvar.cli.lines import numbered_lines, opened
+from ansvar.cli.options import refuse
 from ansvar.policy.errors import PolicyError
 from ansvar.policy.verdict import Finding, Outcome, Verdict
 from ansvar.sample import SAMPLE_BUNDLE
@@ -79,9 +80,9 @@ def export(
     from ansvar.policy.linked_data import base_of, bundle_to_jsonld
 
     if (verdicts is None) != (events is None):
-        _refuse("--verdicts and --events go together: the verdicts, and the file of events they are about")
+        refuse("--verdicts and --events go together: the verdicts, and the file of events they are about")
     if verdicts == str(events) == "-":
-        _refuse("standard input can be the verdicts or the events, not both; name a file for one of them")
+        refuse("standard input can be the verdicts or the events, not both; name a file for one of them")
     policy = _bundle(bundle)
     try:
         base_of(policy, base)
@@ -93,12 +94,12 @@ def export(
                 left_out = _write_verdicts(write, policy, base, str(events), verdicts)
                 _note(left_out)
     except PolicyError as fault:
-        _refuse(str(fault))
+        refuse(str(fault))
     except BrokenPipeError:
         # The reader has had enough. Python flushes standard output again on exit: give that a place to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as fault:
-        _refuse(f"{fault.filename or 'standard output'}: {fault.strerror}")
+        refuse(f"{fault.filename or 'standard output'}: {fault.strerror}")
 
 
 def register(app: typer.Typer) -> None:
@@ -114,9 +115,9 @@ def _bundle(directory: Path) -> Bundle:
         return load_bundle(directory)
     except BundleError as fault:
         more = f" (and {len(fault.problems) - 1} more)" if len(fault.problems) > 1 else ""
-        _refuse(f"bundle {directory}: {fault.problems[0]}{more}")
+        refuse(f"bundle {directory}: {fault.problems[0]}{more}")
     except (PolicyError, OSError) as fault:
-        _refuse(f"bundle {directory}: {fault}")
+        refuse(f"bundle {directory}: {fault}")
 
 
 @contextmanager
@@ -169,16 +170,16 @@ def _records(policy: Bundle, events: Lines, verdicts: Lines) -> Iterator[dict[st
         answer = _read(number, text)
         place, fact = next(facts, (0, b""))
         if answer.line != place:
-            _refuse(f"verdict line {number} is not about the next event, in line {place}; {_PAIR}")
+            refuse(f"verdict line {number} is not about the next event, in line {place}; {_PAIR}")
         if answer.error is not None or answer.verdict is None:
             yield None
             continue
         try:
             event = parse_event(fact)
         except InvalidEvent as fault:
-            _refuse(f"events line {place}: {fault}; {_PAIR}")
+            refuse(f"events line {place}: {fault}; {_PAIR}")
         if event.event_id != answer.event_id:
-            _refuse(f"verdict line {number} names another event than events line {place}; {_PAIR}")
+            refuse(f"verdict line {number} names another event than events line {place}; {_PAIR}")
         judged = judged_event(
             event,
             Verdict(answer.verdict, answer.findings),
@@ -188,9 +189,9 @@ def _records(policy: Bundle, events: Lines, verdicts: Lines) -> Iterator[dict[st
         try:
             yield verdict_node(judged, policy)
         except OtherBundle as fault:
-            _refuse(f"verdict line {number}: {fault}")
+            refuse(f"verdict line {number}: {fault}")
     if next(facts, None) is not None:
-        _refuse(f"there are more events than verdicts; {_PAIR}")
+        refuse(f"there are more events than verdicts; {_PAIR}")
 
 
 _PAIR = "name the very file that the verdicts were printed for"
@@ -201,7 +202,7 @@ def _read(number: int, text: bytes) -> _Line:
         answer = msgspec.json.decode(text, type=_Line)
         bytes.fromhex(answer.policy)
     except (msgspec.DecodeError, ValueError):
-        _refuse(f"verdict line {number} is not a line that `ansvar evaluate` prints")
+        refuse(f"verdict line {number} is not a line that `ansvar evaluate` prints")
     return answer
 
 
@@ -213,9 +214,3 @@ def _note(left_out: int) -> None:
     if left_out:
         text = "line was no valid event and is" if left_out == 1 else "lines were no valid events and are"
         typer.echo(f"ansvar policy export: {left_out} {text} left out", err=True)
-
-
-def _refuse(message: str) -> NoReturn:
-    """One line on standard error, and the exit code for wrong use or bad input."""
-    typer.echo(f"ansvar policy export: {' '.join(message.split())}", err=True)
-    raise typer.Exit(2)

@@ -5,25 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, print_rows
-from ansvar.cli.policy.reading import Ledger, canonical_of
+from ansvar.cli.ledger import opened
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, LangOption, print_rows, refuse
+from ansvar.cli.policy.checked import checked
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
+    from ansvar.accountability.policies import InForce
     from ansvar.policy.bundle import Bundle
-
-Language = Literal["en", "sv"]
+    from ansvar.policy.rule import Language
 
 
 def show(
     directory: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="A bundle, instead of the one in force.")
     ] = None,
-    lang: Annotated[Language, typer.Option(help="The language of labels and titles.")] = "en",
+    lang: LangOption = "en",
     data_dir: DataDir = DEFAULT_DATA_DIR,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -34,19 +35,10 @@ def show(
     Example: ansvar policy show --lang sv
     """
     from ansvar.accountability.policies import mixed, to_json
-    from ansvar.policy.loader import bundle_from_bytes
 
-    policies = []
-    if directory is None:
-        ledger = Ledger(DataDirectory(data_dir))
-        policies = ledger.in_force()
-        if not policies:
-            sys.stderr.write("no chain has a row yet; the first start of ansvar up or worker founds them\n")
-            raise typer.Exit(2)
-        content = ledger.bundle(policies[-1].bundle)
-    else:
-        content = canonical_of(directory)
-    bundle = bundle_from_bytes(content)
+    policies, bundle = (
+        _in_force(DataDirectory(data_dir)) if directory is None else ([], checked(directory)[1])
+    )
     entries, rules = _entries(bundle, lang), _rules(bundle, lang)
     if format_ is Format.JSON:
         told = {"chains": to_json(policies), "bundle": bundle.sha256.hex(), "name": bundle.name}
@@ -65,6 +57,20 @@ def show(
     if mixed(policies):
         sys.stderr.write("chains judge by different policies; run ansvar policy activate again\n")
         raise typer.Exit(1)
+
+
+def _in_force(directory: DataDirectory) -> tuple[list[InForce], Bundle]:
+    """What each chain judges by, and the bundle of the last one."""
+    from ansvar.accountability.policies import in_force
+    from ansvar.enforcement.wiring import bundles
+    from ansvar.store.catalogue import Catalogue
+    from ansvar.store.ledger import LedgerStore
+
+    with opened(directory) as store:
+        policies = in_force(LedgerStore(store))
+        if not policies:
+            refuse("no chain has a row yet; the first start of ansvar up or worker founds them")
+        return policies, bundles(Catalogue(store))(bytes.fromhex(policies[-1].bundle))
 
 
 def _entries(bundle: Bundle, lang: Language) -> list[dict[str, Any]]:

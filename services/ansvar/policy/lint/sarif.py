@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 from ansvar.policy.lint import CHECKS, Finding
 from ansvar.policy.lint.check import Check
+from ansvar.policy.rule import Language
 
-Language = Literal["en", "sv"]
 VERSION = "2.1.0"
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _TAGS = {"en": "en-US", "sv": "sv-SE"}  # 3.14.7: a language with its region

@@ -1,0 +1,90 @@
+"""A store read through the process that has it open: chDB lets one process in, and others have questions.
+
+Invariants: reads only; a statement that does not begin with SELECT or WITH is refused where it would run.
+Values travel as MessagePack, RowBinary as it is. Who may ask is the carrier's matter (the running stack's
+API takes its bearer token).
+
+Not handled here: carrying (`cli.asking`, `api.app`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from ansvar.store.client import Parameters, Store
+from ansvar.store.errors import StoreError
+
+_READS: Final = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
+_UUID, _TIME = 1, 2  # MessagePack extension types of ours
+
+
+class Question(Struct, frozen=True):
+    """One statement; `form` is how the answer comes: typed rows, or RowBinary bytes."""
+
+    form: Literal["rows", "raw"]
+    sql: str
+    parameters: dict[str, Any]
+
+
+def answer(store: Store, question: bytes) -> bytes:
+    """What a store says to an encoded Question. Raises StoreError, also for what only looks like one."""
+    try:
+        asked = msgspec.msgpack.decode(question, type=Question)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"no question to the store: {error}") from error
+    if not _READS.match(asked.sql):
+        raise StoreError("only reading is possible through a running stack: SELECT or WITH")
+    if asked.form == "raw":
+        return store.raw(asked.sql, asked.parameters)
+    rows = store.query(asked.sql, asked.parameters)
+    return msgspec.msgpack.encode([[_packed(value) for value in row] for row in rows])
+
+
+class RemoteStore(Store):
+    """The store of another process. `carry` takes an encoded Question there and brings the answer back."""
+
+    def __init__(self, carry: Callable[[bytes], bytes]) -> None:
+        self._carry = carry
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def command(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Raises StoreError: another process's store is only read."""
+        raise StoreError("the running stack has the store; it alone can change it")
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """As `Store.query`."""
+        rows = msgspec.msgpack.decode(self._ask("rows", sql, parameters), ext_hook=_unpacked)
+        return [tuple(row) for row in rows]
+
+    def raw(self, sql: str, parameters: Parameters | None = None) -> bytes:
+        """As `Store.raw`."""
+        return self._ask("raw", sql, parameters)
+
+    def insert(self, table: str, *_: object, **__: object) -> None:
+        """Raises StoreError: another process's store is only read."""
+        raise StoreError(f"the running stack has the store; it alone can add to {table}")
+
+    def _ask(self, form: Literal["rows", "raw"], sql: str, parameters: Parameters | None) -> bytes:
+        return self._carry(msgspec.msgpack.encode(Question(form, sql, dict(parameters or {}))))
+
+
+def _packed(value: Any) -> Any:
+    """A value of a row, with what MessagePack does not tell from text or bytes under a type of its own."""
+    if isinstance(value, UUID):
+        return msgspec.msgpack.Ext(_UUID, value.bytes)
+    if isinstance(value, datetime):
+        return msgspec.msgpack.Ext(_TIME, value.isoformat().encode())
+    return value
+
+
+def _unpacked(code: int, data: memoryview) -> Any:
+    return UUID(bytes=bytes(data)) if code == _UUID else datetime.fromisoformat(bytes(data).decode())
