@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup demo up test nightly lint bench lock clean
+.PHONY: help setup demo up test nightly lint bench coverage-table lock clean
 
 help:
 	@echo "make setup    make .venv with the locked packages"
@@ -13,6 +13,7 @@ help:
 	@echo "make nightly  everything else: more chaos seeds, long properties"
 	@echo "make lint     ruff, mypy, import rules, spelling of the lock"
 	@echo "make bench    the benchmarks"
+	@echo "make coverage-table  docs/policy-coverage.md: clause, rules, tests, planted violations"
 	@echo "make lock     renew requirements/*.lock"
 
 setup: $(STAMP)
@@ -50,6 +51,9 @@ lint: setup
 
 bench: setup
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+coverage-table: setup
+	$(BIN)/python tests/policy_coverage.py
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -1,8 +1,8 @@
 """A small ClickHouse HTTP interface in front of chDB, for the transport of `ansvar.store.client`.
 
-It speaks what clickhouse-connect sends: a statement in the body, parameters and settings in the query string,
-`INSERT ... FORMAT RowBinary` followed by its bytes. The engine behind it is the real one. Not a server: one
-request at a time, no authentication beyond a fixed user, no compression, no sessions.
+It speaks what clickhouse-connect sends: a statement in the body, parameters and settings in the query string
+or a form, `INSERT ... FORMAT RowBinary` followed by its bytes. The engine behind it is the real one. Not a
+server: one request at a time, no authentication beyond a fixed user, no compression, no sessions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 import sys
 import tempfile
 import threading
+from email import policy
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -106,6 +108,15 @@ class ClickHouseFront:
         return named.partition(b"\n")[2], "TabSeparated" if named else None
 
 
+def _fields(content_type: str, body: bytes) -> dict[str, str]:
+    """The fields of a form (RFC 7578), by name."""
+    form = BytesParser(policy=policy.HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    return {
+        str(part.get_param("name", header="Content-Disposition")): part.get_content().rstrip("\r\n")
+        for part in form.iter_parts()
+    }
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -122,6 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         options = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        content_type = self.headers.get("Content-Type", "")
+        if content_type.startswith("multipart/form-data"):  # so come parameters too long for a URL
+            options |= _fields(content_type, body)
+            body = b""
         statement = options.get("query", "").encode() + body
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if self.server_front.refuse:

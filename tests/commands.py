@@ -189,7 +189,7 @@ def kept(data: Path) -> list[Kept]:
 
 def kept_events(data: Path) -> Counter[str]:
     """Event id -> number of rows that judge it."""
-    return Counter(row.event_id for row in kept(data) if row.verdict)
+    return Counter(row.event_id for row in kept(data) if row.verdict and row.kind != "finding")
 
 
 def ask(port: int, path: str) -> tuple[int, str]:

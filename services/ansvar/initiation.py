@@ -1,4 +1,4 @@
-"""`init`: keys, tables, first bundle, deployment record, and a kit for producers on this machine.
+"""`init`: keys, tables, first bundle, deployment record, and kits for producers on this machine.
 
 Every step keeps what is there, so it can be repeated and cut off anywhere; two that race agree, because the
 first deployment record in the store wins and the loser finds that it does not fit its keys.
@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from ansvar.deployment import CONTROL, Deployment, DeploymentError, RegisteredProducer, from_record, to_record
 from ansvar.emitter.errors import KitError
@@ -29,12 +30,31 @@ LOCAL_PRODUCER = "local"
 CONTROL_PRODUCER = "control"  # the commands of this machine: activations, findings, answers
 
 
-def initiate(keys: Path, store: Store, settings: Settings, bundle: Path, now: int) -> Deployment:
+class LocalProducer(Struct, frozen=True):
+    """A producer on this machine, and the systems and kinds that it may claim; `*` is any."""
+
+    name: str
+    systems: tuple[str, ...] = ("*",)
+    kinds: tuple[str, ...] = ("*",)
+
+
+_ALWAYS = (LocalProducer(LOCAL_PRODUCER), LocalProducer(CONTROL_PRODUCER, (), (CONTROL,)))
+
+
+def initiate(
+    keys: Path,
+    store: Store,
+    settings: Settings,
+    bundle: Path,
+    now: int,
+    further: tuple[LocalProducer, ...] = (),
+) -> Deployment:
     """Found the deployment, or return the one that is there. `now` in ms since 1970.
 
-    `bundle` is a bundle's directory, used only at the founding. Raises BundleError, KeyFileError, StoreError,
-    KitError, or DeploymentError when the store's deployment does not belong to these keys. Keys are made only
-    where nothing was founded: a store whose keys are lost gets none that look as if they were its own.
+    `bundle` (a directory) and `further` producers count at the founding only. Raises BundleError,
+    KeyFileError, StoreError, KitError, or DeploymentError when the store's deployment does not belong to
+    these keys. Keys are made only where nothing was founded: a store whose keys are lost gets none that look
+    as if they were its own.
     """
     migrate(store, now)
     catalogue = Catalogue(store)
@@ -43,18 +63,48 @@ def initiate(keys: Path, store: Store, settings: Settings, bundle: Path, now: in
         content = canonical(bundle)
         bundle_from_bytes(content)  # a broken bundle stops here, with file, line and field
         keyring.create(keys)
-        record = _found(catalogue, keys, settings, content, now)
+        record = _found(catalogue, keys, settings, content, now, further)
     deployment = from_record(record)
     check_keys(deployment, keyring.read(keys))
     return deployment
 
 
-def _found(catalogue: Catalogue, keys: Path, settings: Settings, bundle: bytes, now: int) -> bytes:
+def _found(
+    catalogue: Catalogue,
+    keys: Path,
+    settings: Settings,
+    bundle: bytes,
+    now: int,
+    further: tuple[LocalProducer, ...],
+) -> bytes:
     """Write the deployment record, or find that another was first; returns the record that counts."""
     ring = keyring.read(keys)
     local = _kit(keys, ring, settings, LOCAL_PRODUCER, None)
-    control = _kit(keys, ring, settings, CONTROL_PRODUCER, local.deployment)
-    founded = _record(local, control, ring, settings, catalogue.put_bundle(bundle), now)
+    producers = tuple(
+        RegisteredProducer(
+            wanted.name,
+            _kit(keys, ring, settings, wanted.name, local.deployment)
+            .signing_key.public_key()
+            .public_bytes_raw(),
+            wanted.systems,
+            wanted.kinds,
+        )
+        for wanted in (*_ALWAYS, *further)
+    )
+    founded = Deployment(
+        id=local.deployment.bytes,
+        topic=local.topic,
+        chains=local.chains,
+        recent_events=settings.recent_events,
+        engine=ENGINE,
+        bundle=catalogue.put_bundle(bundle),
+        operator=ring.operator.public_bytes_raw(),
+        epoch=local.epoch,
+        intake=local.intake_key.to_bytes(),
+        secrets=ring.commitment,
+        producers=producers,
+        founded_at=now,
+    )
     catalogue.put_deployment(founded.id, to_record(founded))
     record = catalogue.deployment()
     if record is None:
@@ -110,27 +160,3 @@ def _kit(
     ):
         raise DeploymentError(f"{path} is the kit of another deployment. Move it away and run this again.")
     return kit
-
-
-def _record(
-    kit: ProducerKit, control: ProducerKit, ring: Keyring, settings: Settings, bundle: bytes, now: int
-) -> Deployment:
-    return Deployment(
-        id=kit.deployment.bytes,
-        topic=kit.topic,
-        chains=kit.chains,
-        recent_events=settings.recent_events,
-        engine=ENGINE,
-        bundle=bundle,
-        operator=ring.operator.public_bytes_raw(),
-        epoch=kit.epoch,
-        intake=kit.intake_key.to_bytes(),
-        secrets=ring.commitment,
-        producers=(
-            RegisteredProducer(kit.producer, kit.signing_key.public_key().public_bytes_raw()),
-            RegisteredProducer(
-                control.producer, control.signing_key.public_key().public_bytes_raw(), (), (CONTROL,)
-            ),
-        ),
-        founded_at=now,
-    )

@@ -86,16 +86,32 @@ def test_rows(ledger: LedgerStore, page_rows: int, first: int, end: int) -> None
     assert list(ledger.stored(1, first, end)) == stored
 
 
+def changes_a_state(row: Row) -> bool:
+    """Whether a row may change what is known of a subject."""
+    happened = row.stage in ("done", "fail_open")
+    kept = row.kind in ("rights", "contract") or (row.kind, row.operation) == ("processing", "collect")
+    return row.kind == "link" or (happened and kept)
+
+
+@pytest.mark.parametrize("first", [0, 1, 50])
 @pytest.mark.parametrize("end", [0, 1, 60, SIZE, 10**9])
-def test_state_rows(ledger: LedgerStore, page_rows: int, end: int) -> None:
-    expected = [
-        row
-        for row in MODEL[0][:end]
-        if row.stage in ("done", "fail_open")
-        and (row.kind in ("rights", "contract") or (row.kind, row.operation) == ("processing", "collect"))
-    ]
-    assert list(ledger.state_rows(0, end)) == expected
+def test_state_rows(ledger: LedgerStore, page_rows: int, first: int, end: int) -> None:
+    expected = [row for row in MODEL[0][first:end] if changes_a_state(row)]
+    assert list(ledger.state_rows(0, end, first)) == expected
     assert not expected or {row.stage for row in expected} <= {"done", "fail_open"}
+
+
+def test_links_are_state_rows(store: Store) -> None:
+    rows = [replace(row, kind="link", stage="") if row.seq % 7 == 3 else row for row in MODEL[1]]
+    fill(store, rows)
+    expected = [row for row in rows if changes_a_state(row)]
+    assert list(LedgerStore(store).state_rows(1, SIZE)) == expected
+    assert {row.kind for row in expected} >= {"link", "rights", "contract"}
+
+
+def test_rows_where(ledger: LedgerStore, page_rows: int) -> None:
+    found = ledger.rows_where(1, 5, 100, "kind = {kind:String} OR phase = 'ended'", {"kind": "transfer"})
+    assert list(found) == [row for row in MODEL[1][5:100] if row.kind == "transfer" or row.phase == "ended"]
 
 
 def remembered(row: Row) -> bool:

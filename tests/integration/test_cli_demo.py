@@ -6,11 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from commands import kept, own_settings, run
+from ansvar.directory import DataDirectory
+from ansvar.embedded.demonstration import Mark, NotThisDemo, NoYear, claim
+from ansvar.sample.calendar import STOCKHOLM
+from ansvar.sample.company import generate
+from commands import kept, kept_events, own_settings, run
 
 EVENTS = 300
 
@@ -46,7 +51,58 @@ def test_a_demo_finds_what_was_planted(demo: Demo) -> None:
     assert "equal, event by event" in done.stdout
     assert "intact" in done.stdout
     assert "Traceback" not in done.stderr
-    assert sum(bool(row.verdict) for row in kept(demo.data)) == EVENTS
+    assert sum(kept_events(demo.data).values()) == EVENTS
+
+
+def test_a_demo_looks_back(demo: Demo) -> None:
+    """The clocks found what was planted (or it would have failed), and a law ended."""
+    told = demo.done.stdout
+    for part in ("Fell due by the end of the year", "What did Privacy Shield carry", "What rests on"):
+        assert part in told
+    kinds = [row.kind for row in kept(demo.data)]
+    assert kinds.count("policy") == 4
+    assert kinds.count("finding") > sum(generate(EVENTS).clocks.values()) / 2
+
+
+def test_its_year_ended_the_day_before_and_holds_what_only_a_recording_shows(demo: Demo) -> None:
+    ends = date.fromisoformat(json.loads((demo.data / "demo.json").read_bytes())["ends"])
+    age = datetime.now(STOCKHOLM).date() - ends
+    assert timedelta(days=1) <= age <= timedelta(days=2)  # midnight may have passed since
+    year = generate(EVENTS, ends=ends, live=True)
+    found = {rule: set[str]() for rule in year.planted}
+    for row in (row for row in kept(demo.data) if row.kind != "finding"):
+        for rule in row.findings:
+            found[rule].add(row.event_id)
+    for rule in ("event.late", "event.future", "producer.out_of_scope", "transfer.tool_invalid"):
+        assert len(found[rule]) == year.planted[rule] > 0
+    assert found["producer.out_of_scope"] < {str(event_id) for event_id in year.producers}
+
+
+def test_a_demo_repeated_on_another_day_keeps_its_year(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    first = claim(directory, EVENTS, 7, date(2026, 11, 23))
+    assert first == Mark(EVENTS, 7, date(2026, 11, 22))
+    assert claim(directory, EVENTS, 7, date(2027, 3, 1)) == first
+    for other in ((EVENTS + 1, 7), (EVENTS, 8)):
+        with pytest.raises(NotThisDemo, match="repeat that demo"):
+            claim(directory, *other, date(2026, 11, 23))
+
+
+def test_a_mark_of_an_older_version_is_left_alone(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    claim(directory, EVENTS, 1, date(2026, 11, 23))
+    path = directory.path / "demo.json"
+    path.write_text('{"events":300,"seed":1,"year":2025}')
+    with pytest.raises(NotThisDemo, match="another version"):
+        claim(directory, EVENTS, 1, date(2026, 11, 23))
+    assert "2025" in path.read_text()
+
+
+def test_after_the_end_of_the_register_there_is_no_new_demo(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    with pytest.raises(NoYear, match="from 2025-03-01 to 2028-02-04"):
+        claim(directory, EVENTS, 1, date(2028, 2, 5))
+    assert not directory.path.exists()
 
 
 def test_the_same_demo_again_adds_duplicates_only(demo: Demo) -> None:

@@ -105,7 +105,7 @@ def test_bad_lines_are_named_and_the_rest_is_kept(
 WRONG: list[tuple[Callable[[Path], str], str]] = [
     (lambda path: str(path / "missing.jsonl"), "cannot read"),
     (lambda path: str(path), "cannot read"),
-    (lambda _: "-", "reads the lines twice"),
+    (lambda _: "-", "reads its lines several times"),
 ]
 
 

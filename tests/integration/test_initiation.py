@@ -17,6 +17,7 @@ from ansvar.emitter.kit import ProducerKit
 from ansvar.initiation import LOCAL_PRODUCER, check_keys, initiate
 from ansvar.keyfiles import KeyFileError, write_secret
 from ansvar.policy.canonical import canonical
+from ansvar.policy.decide import ENGINE
 from ansvar.policy.errors import BundleError
 from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.settings import Settings
@@ -45,7 +46,7 @@ def test_founding(store: Store, keys: Path) -> None:
     ring = keyring.read(keys)
     kit = ProducerKit.read(keyring.kit_path(keys, LOCAL_PRODUCER))
     assert (deployment.chains, deployment.topic, deployment.recent_events) == (3, "audit.events", 1_000)
-    assert (deployment.founded_at, deployment.epoch, deployment.engine) == (NOW, 1, 1)
+    assert (deployment.founded_at, deployment.epoch, deployment.engine) == (NOW, 1, ENGINE)
     assert deployment.operator == ring.operator.public_bytes_raw()
     assert deployment.intake == ring.intake[1].public_key().to_bytes() == kit.intake_key.to_bytes()
     assert (kit.deployment.bytes, kit.chains, kit.topic) == (deployment.id, 3, "audit.events")

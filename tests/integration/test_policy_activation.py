@@ -15,6 +15,7 @@ from ansvar.emitter.kit import ProducerKit
 from ansvar.enforcement.recovering import remember
 from ansvar.enforcement.replaying import replay
 from ansvar.enforcement.wiring import rules
+from ansvar.events.boundary import to_json
 from ansvar.events.control import Control, signed_activation
 from ansvar.initiation import CONTROL_PRODUCER
 from ansvar.policy.bundle import Bundle
@@ -98,8 +99,13 @@ def test_the_commands(kafka: str, tmp_path: Path) -> None:
 
     early = run("policy", "show", *here, **settings)
     assert (early.returncode, len(early.stderr.splitlines())) == (2, 1)
-    demo = run("demo", "--events", "300", *here, **settings)
-    assert demo.returncode == 0, demo.stderr
+    lines = "\n".join(to_json(event).decode() for event in EVENTS)
+    assert run("emit", "-", *here, text=lines, **settings).returncode == 0
+    first_sweep = run("sweep", "--format", "json", *here, **settings)  # takes what was emitted, and looks
+    assert first_sweep.returncode == 1, first_sweep.stderr
+    assert {"retention.overdue", "rights.overdue"} <= {
+        json.loads(line)["rule"] for line in first_sweep.stdout.splitlines()
+    }
     shown = run("policy", "show", "--format", "json", *here, **settings)
     assert shown.returncode == 0, shown.stderr
     first = json.loads(shown.stdout)
@@ -139,8 +145,8 @@ def test_the_commands(kafka: str, tmp_path: Path) -> None:
     assert "changed settings (nix_days)" in done.stdout
     assert "sent to 2 chains" in done.stdout
 
-    again = run("demo", "--events", "300", *here, **settings)
-    assert again.returncode == 0, again.stderr
+    again = run("sweep", "--format", "json", *here, **settings)  # takes the answer and the activation
+    assert (again.returncode, again.stdout) == (0, ""), again.stderr
     later = json.loads(run("policy", "show", "--format", "json", *here, **settings).stdout)
     assert later["version"] == "2026.2"
     assert {chain["bundle"] for chain in later["chains"]} == {later["bundle"]} != {first["bundle"]}

@@ -76,7 +76,8 @@ def _events(draw: st.DrawFn) -> tuple[Event, ...]:
     for number in draw(st.lists(st.integers(0, 23), max_size=3)):
         content = draw(st.sampled_from([number, number, number, 3]))
         who = customer(0, draw(st.integers(0, 1)))
-        found.append(numbered(EVENTS[content % len(EVENTS)], number, subject=who))
+        others = (customer(0, 2),) if number % 8 == 7 else ()
+        found.append(numbered(EVENTS[content % len(EVENTS)], number, subject=who, aliases=others))
     return tuple(found)
 
 

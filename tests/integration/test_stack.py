@@ -92,9 +92,24 @@ def _read_through_the_stack(data: Path) -> None:
     assert [chain["chain"] for chain in json.loads(shown.stdout)["chains"]] == [0, 1, 2, 3]
     again = run("sweep", "--replay", "--data-dir", data)
     assert (again.returncode, again.stderr) == (0, "300 verdicts recomputed, 0 differ\n")
+    _sweep_through_the_stack(data)
     why = run("explain", str(EVENTS[0].event_id), "--data-dir", data)
     assert why.returncode == 0, why.stderr
     assert str(EVENTS[0].event_id) in why.stdout
+
+
+def _sweep_through_the_stack(data: Path) -> None:
+    later = ("--as-of", "2030-01-01T00:00:00Z", "--format", "json", "--data-dir", data)
+    first = run("sweep", *later)
+    assert first.returncode == 1, first.stderr
+    found = [json.loads(line) for line in first.stdout.splitlines()]
+    assert {"guarantees.expiring", "retention.overdue"} <= {one["rule"] for one in found}
+    second = run("sweep", *later)
+    assert (second.returncode, second.stdout) == (0, "")
+    waiting = run(
+        "review", "list", "--severity", "flag", "--limit", "10000", "--format", "json", "--data-dir", data
+    )
+    assert sum(json.loads(line)["kind"] == "finding" for line in waiting.stdout.splitlines()) == len(found)
 
 
 def logged(text: str) -> Callable[[Running, Path], bool]:

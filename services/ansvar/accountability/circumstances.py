@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import msgspec
 from msgspec import Struct
 
+from ansvar.enforcement.rows import extra_of
 from ansvar.events.model import ProcessingEvent, Right, RightsEvent
 from ansvar.ledger.row import Row
 from ansvar.policy.bundle import FULL_SCOPE, Bundle, Period, Recipient
@@ -53,12 +54,6 @@ class Fact(Struct, frozen=True):
 def _shown(word: str, known: Container[str] = ()) -> str:
     """A producer's word: as it is if the bundle declares it or it is harmless."""
     return word if word in known or quoted(word) == f"'{word}'" else WITHHELD
-
-
-def extra_of(row: Row) -> dict[str, object]:
-    """What a row says in its `extra`, by name."""
-    found: dict[str, object] = msgspec.json.decode(row.extra) if row.extra else {}
-    return found
 
 
 def row_facts(row: Row, bundle: Bundle) -> Iterator[Fact]:

@@ -19,13 +19,12 @@ from msgspec import Struct
 from ansvar.accountability.circumstances import (
     Fact,
     Language,
-    extra_of,
     register_facts,
     row_facts,
     state_facts,
 )
 from ansvar.enforcement.replaying import Replayed
-from ansvar.enforcement.rows import EPOCH, time_of
+from ansvar.enforcement.rows import EPOCH, extra_of, time_of
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import Case, ProducerScope
 from ansvar.policy.decide import ENGINES, UnknownEngine
@@ -99,7 +98,7 @@ def explain(again: Replayed, bundle: Bundle, scope: ProducerScope | None, lang: 
         engine=row.engine,
         recorded=row.verdict,
         verdict=verdict.verdict,
-        agrees=verdict.verdict == row.verdict and tuple(f.rule for f in verdict.findings) == row.findings,
+        agrees=again.agrees,
         facts=facts,
         rules=rules,
     )

@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
 
+import msgspec
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import AwareDatetime, BaseModel
 
+from ansvar.emitter.errors import EmitterError
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.health import HealthSource
+from ansvar.enforcement.sweep.running import Swept
 from ansvar.policy.verdict import Severity
 from ansvar.store.errors import StoreError
 from ansvar.vault.errors import VaultError
 
 T = TypeVar("T")
+_NOT_NOW: Final = (EmitterError, EnforcementError, StoreError, VaultError)  # what the stack cannot answer
+
+
+class SweepRequest(BaseModel):
+    """What to sweep as of."""
+
+    as_of: AwareDatetime | None = None
 
 
 def make_api(
@@ -30,13 +42,15 @@ def make_api(
     registry: CollectorRegistry,
     verify: Callable[[], dict[str, Any]],
     read: Callable[[bytes], bytes],
+    sweep: Callable[[datetime], Awaitable[list[Swept]]],
     violations: Callable[[Severity, int], list[dict[str, Any]]],
     token: str,
 ) -> FastAPI:
     """The application.
 
     `verify` returns the report that `ansvar verify --json` prints, `read` what the store says to an encoded
-    question (`store.remote`), `violations` the rows that wait for an answer. They block.
+    question (`store.remote`), `violations` the rows that wait for an answer; they block. `sweep` finds what
+    is due as of a time and returns when it is recorded.
     """
     api = FastAPI(title="Ansvar", docs_url=None, redoc_url=None)
 
@@ -61,6 +75,15 @@ def make_api(
         """Recompute every chain now; 503 when the stack cannot."""
         return await _answered(verify)
 
+    @api.post("/v1/sweeps", dependencies=[Depends(operator)])
+    async def sweeps(wanted: SweepRequest) -> list[dict[str, Any]]:
+        """Find what is due as of a time, by default now, and record it; the new findings."""
+        at = datetime.now(UTC) if wanted.as_of is None else wanted.as_of
+        try:
+            return [msgspec.to_builtins(one) for one in await sweep(at)]
+        except _NOT_NOW as error:
+            raise HTTPException(503, str(error)) from error
+
     @api.post("/v1/store", dependencies=[Depends(operator)], include_in_schema=False)
     async def store(request: Request) -> Response:
         """Reading the store, for the commands of this machine."""
@@ -81,5 +104,5 @@ async def _answered(question: Callable[[], T]) -> T:
     """Ask in a thread; 503 when the stack cannot answer."""
     try:
         return await asyncio.to_thread(question)
-    except (EnforcementError, StoreError, VaultError) as error:
+    except _NOT_NOW as error:
         raise HTTPException(503, str(error)) from error

@@ -23,10 +23,12 @@ def tell(note: StackNote, path: str, body: Any) -> Any:
 
 def carry(note: StackNote, question: bytes) -> bytes:
     """Take a question to the stack's store (`store.remote`). Raises EmbeddedError."""
-    return _exchange(note, "POST", "/v1/store", question)
+    return _exchange(note, "POST", "/v1/store", question, "application/octet-stream")
 
 
-def _exchange(note: StackNote, method: str, path: str, body: bytes | None) -> bytes:
+def _exchange(
+    note: StackNote, method: str, path: str, body: bytes | None, content_type: str = "application/json"
+) -> bytes:
     import http.client
 
     from ansvar.embedded.errors import EmbeddedError
@@ -38,7 +40,8 @@ def _exchange(note: StackNote, method: str, path: str, body: bytes | None) -> by
         )
     connection = http.client.HTTPConnection("127.0.0.1", note.port, timeout=_SECONDS)
     try:
-        connection.request(method, path, body, headers={"Authorization": f"Bearer {note.token}"})
+        headers = {"Authorization": f"Bearer {note.token}", "Content-Type": content_type}
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         data = answer.read()
     except (OSError, http.client.HTTPException) as error:

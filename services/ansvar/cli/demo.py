@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ansvar.cli.bars import Bars
 from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, console, log_to
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
-    from ansvar.embedded.demonstration import Outcome, Steps
+    from ansvar.embedded.demonstration import Outcome
 
 _PORT = 8080
 
@@ -33,32 +33,34 @@ def demo(
     """Send a year of a company's personal-data events through the real thing, and show what comes of it.
 
     Starts Kafka, worker, store and vault; emits; waits until all is judged, sealed and stored; compares the
-    findings with those planted; answers some questions; verifies. Repeating it adds nothing but duplicates.
+    findings with those planted; sweeps for what fell due; lets a law end and sweeps again; answers some
+    questions; verifies. The year ends yesterday, or at the end of what the sample company's register covers.
+    Repeating the demo keeps its year and adds nothing but duplicates.
 
     Example: ansvar demo --events 5000 --seed 7
     """
-    from ansvar.embedded.demonstration import Mark, claim
+    from ansvar.embedded.demonstration import claim
+    from ansvar.policy.calendar import STOCKHOLM
     from ansvar.settings import settings
 
     directory = DataDirectory(data_dir)
     chosen = settings()
-    mark = Mark(events, seed, 2025)
-    claim(directory, mark)
+    mark = claim(directory, events, seed, datetime.now(STOCKHOLM).date())
     log_to(directory)
     if not asyncio.run(_demo(directory, chosen, mark, serve)):
         raise typer.Exit(1)
 
 
 async def _demo(directory: DataDirectory, settings: object, mark: object, serve: bool) -> bool:
-    from ansvar.embedded.demonstration import demonstrated
+    from ansvar.embedded.demonstration import Steps, demonstrated
 
     out = console()
-    with _Bars() as bars:
+    with Bars() as bars:
         async with demonstrated(
             directory,
             settings,  # type: ignore[arg-type]
             mark,  # type: ignore[arg-type]
-            bars.steps(),
+            Steps(bars.say, bars.count),
             port=_PORT if serve else None,
         ) as (outcome, stack):
             bars.stop()
@@ -98,7 +100,8 @@ def _tell(outcome: Outcome) -> None:
         )
     out.print(table)
     out.print("Only a deny raises an alert; some rules flag one case and deny another.", style="dim")
-    for answer in outcome.answers:
+    _tell_clocks(outcome)
+    for answer in (*outcome.answers, *outcome.looked_back.answers):
         answered = Table(title=f"\n{answer.question}", title_justify="left", title_style="bold")
         for column in answer.columns:
             answered.add_column(column)
@@ -106,6 +109,24 @@ def _tell(outcome: Outcome) -> None:
             answered.add_row(*map(str, row))
         out.print(answered)
     _summarise(outcome)
+
+
+def _tell_clocks(outcome: Outcome) -> None:
+    """What the passing of time showed; clocks that depend on the register have no planted number."""
+    from ansvar.policy.clocks import CLOCKS
+
+    table = Table(title="\nFell due by the end of the year", title_justify="left", title_style="bold")
+    for column in ("clock", "severity", "what it catches"):
+        table.add_column(column)
+    for column in ("planted", "found"):
+        table.add_column(column, justify="right")
+    planted, found = outcome.year.clocks, outcome.looked_back.clocks
+    for clock in CLOCKS:
+        number = found.get(clock.id, 0)
+        style = None if planted.get(clock.id, number) == number else "bold red"
+        expected = str(planted.get(clock.id, "-"))
+        table.add_row(clock.id, clock.severity, clock.title_en, expected, str(number), style=style)
+    console().print(table)
 
 
 def _summarise(outcome: Outcome) -> None:
@@ -133,47 +154,6 @@ def _summarise(outcome: Outcome) -> None:
     chains = len(report.chains)
     state = "intact" if report.intact else "DAMAGED"
     out.print(f"Ledger: {report.rows} rows in {chains} chains, {state}. Check it yourself: ansvar verify")
-
-
-class _Bars:
-    """Sentences as they come, and one bar for what can be counted; plain lines where there is no terminal."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._out = console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self._out,
-            disable=not self._terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Leave the terminal to others."""
-        self._progress.stop()
-
-    def steps(self) -> Steps:
-        """What the demonstration calls."""
-        from ansvar.embedded.demonstration import Steps
-
-        return Steps(self._out.print, self._count)
-
-    def _count(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-            if not self._terminal:
-                self._out.print(f"{what} …")
-        self._progress.update(self._tasks[what], completed=done, total=total)
 
 
 def register(app: typer.Typer) -> None:

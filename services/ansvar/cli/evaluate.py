@@ -12,7 +12,6 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +22,7 @@ import typer
 from msgspec import Struct
 
 from ansvar.cli.lines import numbered_lines, progress
-from ansvar.cli.options import refuse
+from ansvar.cli.options import refuse, time_of
 from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.model import Event
@@ -85,7 +84,7 @@ def evaluate(
     del data_dir
     if engine not in ENGINES:
         refuse(f"engine {engine} is not one of {', '.join(map(str, ENGINES))}")
-    recorded_at = None if as_of is None else _time(as_of)
+    recorded_at = None if as_of is None else time_of(as_of, "--as-of")
     try:
         policy = load_bundle(bundle)
     except BundleError as fault:
@@ -158,13 +157,3 @@ def _judge(evaluator: Evaluator, number: int, event: Event, policy: str) -> _Jud
     except InvalidEvent as fault:
         return _Rejected(number, str(fault))
     return _Judged(number, event.event_id, verdict.verdict, verdict.findings, policy, evaluator.engine)
-
-
-def _time(text: str) -> datetime:
-    try:
-        at = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        at = None
-    if at is None or at.tzinfo is None:
-        refuse("--as-of is not an RFC 3339 time with offset, such as 2026-03-02T12:00:00Z")
-    return at

@@ -18,11 +18,8 @@ from ansvar.directory import DataDirectory
 if TYPE_CHECKING:
     from ansvar.accountability.circumstances import Fact
     from ansvar.accountability.explaining import Explanation
-    from ansvar.enforcement.replaying import Judge, Replayed
-    from ansvar.policy.case import ProducerScope
     from ansvar.policy.rule import Language
     from ansvar.store.client import Store
-    from ansvar.store.ledger import LedgerStore
 
 
 def explain(
@@ -63,6 +60,7 @@ def explain(
 def _explanations(store: Store, event_id: UUID, lang: Language) -> Iterator[Explanation]:
     """Every row that judges an event of that id, in the order of chains."""
     from ansvar.accountability.explaining import explain as explained
+    from ansvar.enforcement.replaying import judged_again
     from ansvar.enforcement.wiring import as_recorded
     from ansvar.store.ledger import LedgerStore
 
@@ -74,24 +72,10 @@ def _explanations(store: Store, event_id: UUID, lang: Language) -> Iterator[Expl
         {"id": str(event_id)},
     )
     for chain, seq in places:
-        again = _judged_again(ledger, chain, seq, judge, claims)
+        again = judged_again(ledger, chain, seq, judge, claims)
         if again is not None:
             bundle, _ = judge(again.row.policy, again.row.engine)
             yield explained(again, bundle, claims.get(again.row.producer), lang)
-
-
-def _judged_again(
-    ledger: LedgerStore, chain: int, seq: int, judge: Judge, claims: dict[str, ProducerScope]
-) -> Replayed | None:
-    """The row, judged with what the rows before it say of its subject; None where it judges no event."""
-    from ansvar.enforcement.replaying import replay
-
-    row, _ = next(ledger.rows(chain, seq, seq + 1))
-    before = (one for one in ledger.state_rows(chain, seq) if one.subject == row.subject)
-    for again in replay((*before, row), judge, claims):
-        if again.row is row:
-            return again
-    return None
 
 
 def _print(one: Explanation, lang: Language) -> None:

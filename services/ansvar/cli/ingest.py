@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +24,8 @@ def ingest(
 ) -> None:
     """Judge, seal and store the events of a file, without Kafka, on chains of its own.
 
-    Verdicts are as through Kafka. The same file again changes nothing; one that was cut off goes on. A bad
+    Verdicts are as through Kafka; identifiers that an event names together (`aliases`) are one person from
+    there on. The same file again changes nothing; one that was cut off goes on. A bad
     line becomes a refused row and is reported by number, and the exit code is 2.
 
     Example: ansvar ingest history-2024.jsonl
@@ -41,6 +41,7 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
     from ansvar.enforcement.errors import EnforcementError
     from ansvar.enforcement.ingesting import Ingest, Parts, sha256_of
     from ansvar.enforcement.people import People
+    from ansvar.enforcement.reading import named_together
     from ansvar.enforcement.wiring import check_vault, open_vault, rules
     from ansvar.settings import settings
     from ansvar.store.ledger import LedgerStore
@@ -50,9 +51,11 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
     with opened(str(file)) as source:
         if not source.seekable():
             raise typer.BadParameter(
-                "ingest reads the lines twice, first for the hash that names their chains; give a file"
+                "ingest reads its lines several times, first for the hash that names the chains; give a file"
             )
         sha256 = sha256_of(iter(lambda: source.read(_CHUNK), b""))
+        source.seek(0)
+        together = named_together(numbered_lines(source, lambda _: None))
         source.seek(0)
         async with owned(directory), founded(directory, chosen, bundle) as (store, deployment):
             ring = keyring.read(directory.keys)
@@ -66,7 +69,8 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
                     rules=rules(store, ring, deployment),
                     partition_key=ring.partition_key,
                 )
-                job = Ingest(parts, sha256, time.time_ns() // 1_000_000, lambda t: print(t, file=sys.stderr))  # noqa: T201 - told to the person
+                now = time.time_ns() // 1_000_000
+                job = Ingest(parts, sha256, now, lambda told: typer.echo(told, err=True), together)
                 with progress(source, "ingesting") as advance:
                     job.take(numbered_lines(source, advance))
             finally:

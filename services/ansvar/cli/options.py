@@ -7,11 +7,13 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -80,6 +82,17 @@ def refuse(message: str) -> NoReturn:
     """One line on standard error, and the exit code for wrong use or bad input."""
     typer.echo(f"ansvar: {' '.join(message.split())}", err=True)
     raise typer.Exit(2)
+
+
+def time_of(text: str, option: str) -> datetime:
+    """The time that an option gives; one without an offset, or no time at all, ends the command."""
+    try:
+        at = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        at = None
+    if at is None or at.tzinfo is None:
+        refuse(f"{option} is not an RFC 3339 time with offset, such as 2026-03-02T12:00:00Z")
+    return at
 
 
 def log_to(directory: DataDirectory) -> None:

@@ -2,17 +2,19 @@
 
 Invariants: the broker, worker, store and vault are the real ones of the embedded stack; what was planted is
 written by the sample's stories before any rule runs, and what was found is read back from the ledger, event
-by event. A data directory that holds another demo, or anything else, is left alone.
+by event. A data directory that holds another demo, or anything else, is left alone. The year ends on the day
+before the demo is first run, so that it holds nothing of the future and nothing old but what is planted; a
+demo that is repeated keeps that day.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -24,28 +26,33 @@ from ansvar.accountability.overview import Table, overview
 from ansvar.accountability.verification import verify_everything
 from ansvar.directory import DataDirectory
 from ansvar.embedded.errors import EmbeddedError
+from ansvar.embedded.looking_back import LookedBack, look_back
 from ansvar.embedded.stack import Stack, running
 from ansvar.emitter.emitter import Emitter
-from ansvar.enforcement.kafka import KafkaReader
-from ansvar.enforcement.progressing import Lag, lag
 from ansvar.enforcement.wiring import open_vault
 from ansvar.events.codec import single_object_decode
-from ansvar.initiation import LOCAL_PRODUCER
+from ansvar.events.model import Event
+from ansvar.initiation import LOCAL_PRODUCER, LocalProducer
 from ansvar.keyfiles import read_secret_file, write_secret_file
 from ansvar.ledger.row import NO_EVENT
 from ansvar.sample import SAMPLE_BUNDLE
-from ansvar.sample.company import Year, generate
+from ansvar.sample.company import Year, generate, year_before
+from ansvar.sample.plants.systems import NARROW
 from ansvar.settings import Settings
 from ansvar.store.client import Store
 from ansvar.vault.keyring import kit_path
 from ansvar.verifier.report import Report
 
-_POLL_SECONDS = 0.1
 _EMIT_AT_ONCE = 2_000
+_NARROW = LocalProducer(NARROW, (NARROW,), ("processing",))  # one that claims more than it may, in the year
 
 
 class NotThisDemo(EmbeddedError):
     """The data directory holds something else than this very demo."""
+
+
+class NoYear(EmbeddedError):
+    """The sample company has no year that could be recorded today."""
 
 
 class Mark(Struct, frozen=True):
@@ -53,7 +60,7 @@ class Mark(Struct, frozen=True):
 
     events: int
     seed: int
-    year: int
+    ends: date  # the last day of its year
 
 
 class Outcome(Struct, frozen=True):
@@ -66,6 +73,7 @@ class Outcome(Struct, frozen=True):
     unheard: int  # denials of which no alert was heard
     others: int  # judged events in this ledger that are not the demo's
     alert_delay_ms: float | None  # median from the broker's time of the event to that of its alert
+    looked_back: LookedBack
     kinds: Mapping[str, int]
     answers: list[Table]
     report: Report
@@ -74,9 +82,11 @@ class Outcome(Struct, frozen=True):
 
     @property
     def as_planted(self) -> bool:
-        """Whether exactly what was planted was found, and every denial was alerted."""
+        """Whether what was planted was found, by rules and by clocks, no more, and every denial alerted."""
         found = all(self.found.get(rule, 0) == number for rule, number in self.year.planted.items())
-        return self.wrong == 0 and self.unheard == 0 and found
+        clocks = self.looked_back.clocks
+        due = all(clocks.get(clock, 0) == number for clock, number in self.year.clocks.items())
+        return self.wrong == 0 and self.unheard == 0 and found and due
 
 
 class Steps(Struct, frozen=True):
@@ -86,26 +96,36 @@ class Steps(Struct, frozen=True):
     count: Callable[[str, int, int], None]
 
 
-def claim(directory: DataDirectory, mark: Mark) -> None:
-    """Take the data directory for this demo; raises NotThisDemo when it holds something else."""
+def claim(directory: DataDirectory, events: int, seed: int, today: date) -> Mark:
+    """Take the data directory for this demo, and say which one it is: begun on `today`, or earlier.
+
+    Raises NotThisDemo when the directory holds something else, and NoYear where the sample company has no
+    year that could be recorded on that day.
+    """
     path = directory.path / "demo.json"
     if path.exists():
         try:
             found = msgspec.json.decode(read_secret_file(path), type=Mark)
         except msgspec.MsgspecError as error:
             raise NotThisDemo(
-                f"{path} is damaged; remove {directory.path} or choose another --data-dir"
+                f"{path} is damaged or of another version; remove {directory.path} or choose another "
+                "--data-dir"
             ) from error
-        if found != mark:
+        if (found.events, found.seed) != (events, seed):
             raise NotThisDemo(
                 f"{directory.path} holds the demo of {found.events} events with seed {found.seed}; "
                 "remove that directory, choose another --data-dir, or repeat that demo"
             )
-        return
+        return found
     if (directory.clickhouse / "metadata").exists():
         raise NotThisDemo(f"{directory.path} holds a ledger that is no demo; choose another --data-dir")
+    try:
+        mark = Mark(events, seed, year_before(today))
+    except ValueError as error:
+        raise NoYear(str(error)) from error
     directory.make()
     write_secret_file(path, msgspec.json.encode(mark))
+    return mark
 
 
 @asynccontextmanager
@@ -115,20 +135,20 @@ async def demonstrated(
     """Run the demo; yields what it showed while the stack still runs."""
     clock = asyncio.get_running_loop().time
     started = clock()
-    steps.say(f"Imagining a year at Securio: {mark.events} events, seed {mark.seed}")
-    year = generate(mark.events, mark.seed, year=mark.year)
+    steps.say(f"Imagining a year at Securio: {mark.events} events to {mark.ends}, seed {mark.seed}")
+    year = generate(mark.events, mark.seed, ends=mark.ends, live=True)
     async with (
-        running(directory, settings, bundle=SAMPLE_BUNDLE, port=port, progress=steps.say) as stack,
+        running(
+            directory, settings, bundle=SAMPLE_BUNDLE, port=port, progress=steps.say, further=(_NARROW,)
+        ) as stack,
         _alerts(stack) as hear,
     ):
         emitted = clock()
-        async with Emitter(kit_path(directory.keys, LOCAL_PRODUCER), stack.kafka) as emitter:
-            for start in range(0, len(year.events), _EMIT_AT_ONCE):
-                await emitter.emit_many(year.events[start : start + _EMIT_AT_ONCE])
-                steps.count("emitted", min(start + _EMIT_AT_ONCE, len(year.events)), len(year.events))
+        await _emit(stack, year, steps)
         emit_seconds = clock() - emitted
-        await _caught_up(stack, steps)
+        await stack.caught_up(steps.count)
         whole_seconds = clock() - emitted
+        looked_back = await look_back(stack, year, steps.say, steps.count)
         steps.say("Asking the ledger")
         judged = await asyncio.to_thread(_judged, stack.store)
         ours = {event.event_id for event in year.events}
@@ -147,6 +167,7 @@ async def demonstrated(
                 len(denied - {event_id for event_id, _ in heard.alerts}),
                 sum(row.event_id not in ours for row in judged),
                 statistics.median(heard.delays_ms) if heard.delays_ms else None,
+                looked_back,
                 kinds,
                 answers,
                 report,
@@ -156,6 +177,23 @@ async def demonstrated(
             stack,
         )
     steps.say(f"Done in {clock() - started:.0f} s")
+
+
+async def _emit(stack: Stack, year: Year, steps: Steps) -> None:
+    """Send every event through its producer. Nobody's events are parted between two of them."""
+    keys = stack.directory.keys
+    async with AsyncExitStack() as open_ones:
+        senders: dict[str, Emitter] = {}
+        for producer in sorted({LOCAL_PRODUCER, *year.producers.values()}):
+            emitter = Emitter(kit_path(keys, producer), stack.kafka)
+            senders[producer] = await open_ones.enter_async_context(emitter)
+        for start in range(0, len(year.events), _EMIT_AT_ONCE):
+            parts: defaultdict[str, list[Event]] = defaultdict(list)
+            for event in year.events[start : start + _EMIT_AT_ONCE]:
+                parts[year.producers.get(event.event_id or NO_EVENT, LOCAL_PRODUCER)].append(event)
+            for producer, events in parts.items():
+                await senders[producer].emit_many(events)
+            steps.count("emitted", min(start + _EMIT_AT_ONCE, len(year.events)), len(year.events))
 
 
 _KINDS = "SELECT kind, count() FROM {database}.ledger GROUP BY kind ORDER BY kind"
@@ -193,24 +231,6 @@ def _verified(stack: Stack) -> Report:
         return verify_everything(stack.store, vault)
     finally:
         vault.close()
-
-
-async def _caught_up(stack: Stack, steps: Steps) -> None:
-    """Wait until every record is in the ledger with its effects; raises what stopped the worker."""
-    reader = KafkaReader(stack.kafka, stack.deployment.topic)
-    await reader.start()
-    try:
-        while True:
-            now: Lag = await lag(stack.enforcer, reader, range(stack.deployment.chains))
-            steps.count("judged, sealed and stored", now.done, now.known)
-            if now.caught_up:
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stack.failure.happened.wait(), _POLL_SECONDS)
-            if stack.failure.error is not None:
-                raise stack.failure.error
-    finally:
-        await reader.stop()
 
 
 class _Heard(Struct, frozen=True):

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,25 +36,29 @@ from ansvar.embedded.owning import owned as owned
 from ansvar.embedded.owning import running_stack as running_stack
 from ansvar.embedded.serving import listening, serving
 from ansvar.emitter.kafka import KafkaSettings, settings_from_environment
+from ansvar.emitter.kit import ProducerKit
 from ansvar.enforcement import metrics
 from ansvar.enforcement.app import Failure, make_app, running_app
 from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.errors import NotRunning
 from ansvar.enforcement.health import Health
-from ansvar.enforcement.progressing import Pulse
+from ansvar.enforcement.progressing import Pulse, lag
+from ansvar.enforcement.sweep.running import Swept, sweep_and_record
 from ansvar.enforcement.wiring import make_topics, open_enforcer, open_reader, open_store, open_vault
-from ansvar.initiation import initiate
+from ansvar.initiation import CONTROL_PRODUCER, LocalProducer, initiate
 from ansvar.policy.verdict import Severity
 from ansvar.settings import Settings, external_kafka
 from ansvar.store.client import Store
 from ansvar.store.remote import answer
 from ansvar.vault.generator import Generator
+from ansvar.vault.keyring import kit_path
 from ansvar.verifier.report import to_json
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
 
 _BROKER_LOOK_SECONDS = 0.5
+_CATCH_UP_SECONDS = 0.1
 _ONLY_WORKER = "embedded"
 
 
@@ -84,6 +89,24 @@ class Stack(Struct, frozen=True):
         finally:
             vault.close()
 
+    async def caught_up(self, progress: Callable[[str, int, int], None]) -> None:
+        """Wait until every record is in the ledger with its effects; raises what stopped the worker."""
+        async with open_reader(self.kafka, self.deployment.topic) as reader:
+            while True:
+                now = await lag(self.enforcer, reader, range(self.deployment.chains))
+                progress("judged, sealed and stored", now.done, now.known)
+                if now.caught_up:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.failure.happened.wait(), _CATCH_UP_SECONDS)
+                if self.failure.error is not None:
+                    raise self.failure.error
+
+    async def sweep(self, now: datetime, progress: Callable[[str, int, int], None]) -> list[Swept]:
+        """Find what is due as of `now` and have the worker record it; see `enforcement.sweep.running`."""
+        kit = ProducerKit.read(kit_path(self.directory.keys, CONTROL_PRODUCER))
+        return await sweep_and_record(self.store, kit, self.kafka, now, progress)
+
     def violations(self, least: Severity, limit: int) -> list[dict[str, Any]]:
         """The newest rows whose findings nobody has answered."""
         return findings_to_json(open_findings(self.store, least, limit))
@@ -102,6 +125,9 @@ class _Front:
 
     def health(self) -> Health:
         return Health(False, self.doing, 0) if self.stack is None else self.stack.health()
+
+    async def sweep(self, now: datetime) -> list[Swept]:
+        return await self.running().sweep(now, lambda *_: None)
 
     def running(self) -> Stack:
         if self.stack is None:
@@ -153,7 +179,7 @@ async def _watched(embedded: EmbeddedBroker, failure: Failure | None) -> AsyncIt
 
 @asynccontextmanager
 async def founded(
-    directory: DataDirectory, settings: Settings, bundle: Path
+    directory: DataDirectory, settings: Settings, bundle: Path, further: tuple[LocalProducer, ...] = ()
 ) -> AsyncIterator[tuple[Store, Deployment]]:
     """The store, opened, with a deployment in it."""
     stores: list[Store] = []
@@ -161,7 +187,9 @@ async def founded(
         await _to_the_end(lambda: stores.append(open_store(directory, settings)))
         now = time.time_ns() // 1_000_000
         (store,) = stores
-        deployment = await _to_the_end(lambda: initiate(directory.keys, store, settings, bundle, now))
+        deployment = await _to_the_end(
+            lambda: initiate(directory.keys, store, settings, bundle, now, further)
+        )
         yield store, deployment
     finally:
         for store in stores:
@@ -177,10 +205,11 @@ async def running(
     port: int | None,
     progress: Progress,
     generator: Generator | None = None,
+    further: tuple[LocalProducer, ...] = (),
 ) -> AsyncIterator[Stack]:
     """Start everything, and stop it on leaving.
 
-    `port` None: no API; 0: any free port. `bundle` counts at the founding only.
+    `port` None: no API; 0: any free port. `bundle` and `further` producers count at the founding only.
     """
     front = _Front()
     failure = Failure()
@@ -201,11 +230,12 @@ async def running(
                 registry=metrics.REGISTRY,
                 verify=lambda: front.running().verify(),
                 read=lambda question: front.running().read(question),
+                sweep=front.sweep,
                 violations=lambda least, limit: front.running().violations(least, limit),
                 token=token,
             )
             await parts.enter_async_context(serving(api, listener))
-        store, deployment = await parts.enter_async_context(founded(directory, settings, bundle))
+        store, deployment = await parts.enter_async_context(founded(directory, settings, bundle, further))
         kafka = await parts.enter_async_context(broker(directory, tell, failure))
         tell("Starting the worker")
         await make_topics(kafka, deployment, settings)

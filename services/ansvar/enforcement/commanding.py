@@ -28,13 +28,7 @@ def carry_out(sheet: Sheet, command: Command, memory: ChainMemory, keys: Deploym
     """Add the row of one command. Raises UnknownEngine for an activation that this version cannot follow."""
     control = command.control
     digest = keys.no_subject.digest(command.body)
-    known = memory.recent.digest(control.id.bytes, memory.next_seq)
-    if known == digest:
-        sheet.note("duplicate", {"what": "command"}, event_id=control.id, digest=digest)
-        return
-    if known is not None:
-        text = "another command or event with the same id is in the ledger; give each its own"
-        sheet.refuse("event_id_reused", text, event_id=control.id, digest=digest)
+    if sheet.repeats("command", control.id, digest):
         return
     row = replace(_row(control, sheet.place(), keys), event_id=control.id, digest=digest)
     findings: tuple[Finding, ...] = ()

@@ -2,10 +2,10 @@
 
 Pure: from confirmed rows to messages. Alert ids are UUIDv5 of (chain, seq, rule) under the deployment's id,
 so a consumer that sees one twice can tell; where a rule fires several times on one row (a transfer that
-reaches two countries), the further ones have their number in the id as well. Findings below the chosen
-severity raise no alert; a refused row raises one only while its chain has few of them in that hour of broker
-time, so a flood of bad records is not a flood of alerts. Every record with a refused row becomes one dead
-letter, always.
+reaches two countries), the further ones have their number in the id as well. Findings of events below the
+chosen severity raise no alert; those of a sweep always do. A refused row raises one only while its chain has
+few of them in that hour of broker time, so a flood of bad records is not a flood of alerts. Every record with
+a refused row becomes one dead letter, always.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ class Message(Struct, frozen=True):
 
 def alerts(deployment: UUID, judged: Judged, least: Severity) -> Iterator[bytes]:
     """The alerts of one row, encoded, in the order of its findings."""
+    swept = judged.row.kind == "finding"  # nobody waits for a sweep's verdict, so all of it is told
     seen: Counter[str] = Counter()
     for finding in _raised(judged):
         place = seen[finding.rule]
         seen[finding.rule] += 1  # also of those that raise nothing: an id does not depend on the setting
-        if least == "flag" or finding.severity == "deny":
+        if swept or least == "flag" or finding.severity == "deny":
             yield single_object_encode("alert", _alert(deployment, judged.row, finding, place))
 
 

@@ -1,11 +1,15 @@
 """The pipeline without Kafka: the lines of a file judged, sealed and stored, on chains of their own.
 
 Each line is a record: its offset is its line number less one, its stream the file's SHA-256. The partition of
-an event, its verdict and its row are as through Kafka. Reading the same file again goes on where its chains
-end, so an ingest that was cut off is finished by repeating it, and a finished one changes nothing. There is
-no broker to carry effects: no alerts and no dead letters. A line that cannot be judged becomes a `refused`
-row and is told to the caller; the row names it by its position alone, since a hash of its text would be a
-hash of personal data.
+an event, its verdict and its row are as through Kafka, but for persons of whom the file somewhere names
+several identifiers together (`aliases`). All that it says of them goes to the chain of the identifier that it
+names first, from the first line on, and the ids of their requests and contracts stand under that one's key:
+so they are joined within one chain, and an id is one request whichever identifier it came with.
+
+Reading the same file again goes on where its chains end, so an ingest that was cut off is finished by
+repeating it, and a finished one changes nothing. There is no broker to carry effects: no alerts and no dead
+letters. A line that cannot be judged becomes a `refused` row and is told to the caller; the row names it by
+its position alone, since a hash of its text would be a hash of personal data.
 """
 
 from __future__ import annotations
@@ -24,20 +28,18 @@ from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.judging import Rules, judge_event
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Record
-from ansvar.enforcement.people import People, Persons, named_in
+from ansvar.enforcement.people import Known, People, Persons, named_in
+from ansvar.enforcement.reading import Line, Together, event_of_line
 from ansvar.enforcement.recovering import remember
 from ansvar.enforcement.sheet import Judged, Sheet
-from ansvar.events.boundary import parse_event
 from ansvar.events.errors import InvalidEvent
-from ansvar.events.identifiers import normalise_event
-from ansvar.events.model import Event
+from ansvar.events.model import Event, Identifier
 from ansvar.events.partition import home_of, partition_of
 from ansvar.ledger.position import MAX_PARTITIONS, chain_number, file_stream_id
 from ansvar.store.ledger import LedgerStore
 
 BATCH_LINES: Final = 2_000
 _TRIES: Final = 5  # appends that were reported but are not there; more than that is no hiccup
-Line = tuple[int, bytes]  # 1-based number and text
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -59,13 +61,25 @@ class Totals(Struct):
 
 
 class Ingest:
-    """One file on its way into the ledger. `refused` is called with the text for each bad line."""
+    """One file on its way into the ledger. `refused` is called with the text for each bad line.
 
-    def __init__(self, parts: Parts, sha256: bytes, now: int, refused: Callable[[str], None]) -> None:
+    `together` is what `named_together` found in the whole file; an event that names identifiers together of
+    which it does not know is refused.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        sha256: bytes,
+        now: int,
+        refused: Callable[[str], None],
+        together: Together | None = None,
+    ) -> None:
         self._parts = parts
         self._stream = file_stream_id(sha256)
         self._now = now
         self._refused = refused
+        self._together = Together() if together is None else together
         self._number = _ingest_number(parts.ledger, self._stream)
         self._memories: dict[int, ChainMemory] = {}
         self.totals = Totals()
@@ -85,12 +99,7 @@ class Ingest:
 
     def _batch(self, lines: list[Line]) -> None:
         parsed = [(number, text, self._parsed(number, text)) for number, text in lines]
-        persons = self._parts.people.resolve(
-            (home_of(self._parts.partition_key, identifier, self._parts.deployment.chains), identifier)
-            for _, _, event in parsed
-            if not isinstance(event, InvalidEvent)
-            for identifier in named_in(event)
-        )
+        persons = self._persons(event for _, _, event in parsed if not isinstance(event, InvalidEvent))
         made: dict[int, list[Judged]] = {}
         for number, text, event in parsed:
             partition = 0 if isinstance(event, InvalidEvent) else self._partition(event)
@@ -121,19 +130,31 @@ class Ingest:
         return sheet.made
 
     def _parsed(self, number: int, text: bytes) -> Event | InvalidEvent:
-        try:
-            event = normalise_event(parse_event(text, line=number))
-        except InvalidEvent as fault:
-            return fault.placed(line=number)
-        if event.event_id is None:
-            wanted = "an event_id, so that a repeated ingest is recognised"
-            return InvalidEvent("nothing", wanted, field="event_id", line=number)
-        if event.aliases:
-            wanted = "one identifier; aliases are not handled by this version"
-            return InvalidEvent("aliases", wanted, field="aliases", line=number)
-        return event
+        event = event_of_line(number, text)
+        if isinstance(event, InvalidEvent) or self._together.holds(event):
+            return event
+        found = "identifiers that were not together when the file was read for them"
+        return InvalidEvent(found, "a file that stays as it is", field="aliases", line=number)
+
+    def _persons(self, events: Iterable[Event]) -> Persons:
+        """Everyone that the events name; those named together somewhere have one key for ids."""
+        named = dict.fromkeys(identifier for event in events for identifier in named_in(event))
+        firsts = {each: first for each in named if (first := self._together.first(each)) is not None}
+        found = self._parts.people.resolve(
+            (self._home(identifier), identifier) for identifier in (*named, *firsts.values())
+        )
+        for each, first in firsts.items():
+            own = found[each]
+            found[each] = Known(own.reference, own.keys, own.chain, ids=found[first].keys)
+        return found
+
+    def _home(self, identifier: Identifier) -> int:
+        return home_of(self._parts.partition_key, identifier, self._parts.deployment.chains)
 
     def _partition(self, event: Event) -> int:
+        first = None if event.subject is None else self._together.first(event.subject)
+        if first is not None:
+            return self._home(first)
         return partition_of(self._parts.partition_key, event, self._parts.deployment.chains)
 
     def _memory(self, chain: int) -> ChainMemory:

@@ -3,7 +3,7 @@
 Invariants: the rows are a function of the record, the memory of the chain before it, and the persons found;
 there is no clock, no randomness and no I/O. All rows of a record share its source position and go into one
 append. Everything a record holds becomes a row: an event, a `refused`, a `duplicate`, a `gap`, a `session`,
-or what a command asks for.
+or what a command asks for; an event that names persons together has `link` rows before its own.
 
 Not handled here: opening records (`opening`), finding persons (`people`), commands (`commanding`), storing
 rows (`appending`), what rows cause outside (`effects`).
@@ -12,6 +12,7 @@ rows (`appending`), what rows cause outside (`effects`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Final
 
 from msgspec import Struct
@@ -22,16 +23,18 @@ from ansvar.enforcement.opening import Batch, Close, Command, Opened, Record, Re
 from ansvar.enforcement.people import Persons
 from ansvar.enforcement.rows import Place, event_row, time_of
 from ansvar.enforcement.sheet import Judged, Sheet
+from ansvar.enforcement.subjects import Subjects
 from ansvar.events.boundary import normal_form
 from ansvar.events.envelope import SessionHeader
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
 from ansvar.ledger.errors import RowTooLarge
 from ansvar.ledger.position import stream_id
-from ansvar.ledger.row import ZERO16
+from ansvar.ledger.row import ZERO16, ZERO32, seal
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import ProducerScope
 from ansvar.policy.decide import decide
-from ansvar.policy.state import SubjectState, fact_of, observe
+from ansvar.policy.joining import join
+from ansvar.policy.state import SubjectState, fact_of
 from ansvar.vault.keys import DeploymentKeys, SubjectKeys, position_bytes
 
 
@@ -45,30 +48,34 @@ class Rules(Struct, frozen=True):
 
 
 class _Sealing:
-    """What a row says of one event's persons; see `rows.Sealing`."""
+    """What a row says of one event's persons; see `rows.Sealing`.
 
-    __slots__ = ("_correlation", "_event", "_keys", "_persons", "_place", "reference")
+    Digest and details stand under the key of the identifier that the event names as its subject, whoever it
+    was joined to, so that a repetition is known as one. `reference` is that of the survivor.
+    """
 
-    def __init__(self, event: Event, place: Place, persons: Persons, rules: Rules) -> None:
+    __slots__ = ("_deployment", "_event", "_ids", "_keys", "_persons", "_place", "digest", "reference")
+
+    def __init__(self, event: Event, place: Place, survivor: bytes, persons: Persons, rules: Rules) -> None:
         known = None if event.subject is None else persons[event.subject]
-        self.reference = ZERO16 if known is None else known.reference
-        self._keys: SubjectKeys = rules.deployment.no_subject if known is None else known.keys
+        no_subject = rules.deployment.no_subject
+        self.reference = survivor
+        self._keys: SubjectKeys = no_subject if known is None else known.keys
+        self._ids: SubjectKeys = no_subject if known is None else known.ids
         self._event = event
         self._place = place
         self._persons = persons
-        self._correlation = rules.deployment
-
-    def digest(self) -> bytes:
-        return self._keys.digest(normal_form(self._event))
+        self._deployment = rules.deployment
+        self.digest = self._keys.digest(normal_form(event))
 
     def request_id(self, value: str) -> bytes:
-        return self._keys.request_id(value)
+        return self._ids.request_id(value)
 
     def contract_id(self, value: str) -> bytes:
-        return self._keys.contract_id(value)
+        return self._ids.contract_id(value)
 
     def correlation_id(self, value: str) -> bytes:
-        return self._correlation.correlation_id(value)
+        return self._deployment.correlation_id(value)
 
     def actor(self) -> str:
         actor = self._event.actor
@@ -176,22 +183,26 @@ def _batch(sheet: Sheet, batch: Batch, memory: ChainMemory, persons: Persons, ru
 def judge_event(
     sheet: Sheet, event: Event, memory: ChainMemory, persons: Persons, rules: Rules, bundle: Bundle
 ) -> None:
-    """Add the row of one normalised event: judged, or a repetition of one seen before."""
-    place = sheet.place()
-    sealing = _Sealing(event, place, persons, rules)
+    """Add the row of one normalised event: judged, or a repetition of one seen before.
+
+    Where it is the first to name some identifiers together, a `link` row for each that is joined goes before
+    its own, and it is judged by what is known of all of them.
+    """
     assert event.event_id is not None  # noqa: S101 - the codec refuses an event without one
-    digest = sealing.digest()
-    known = memory.recent.digest(event.event_id.bytes, place.seq)
-    if known is not None:
-        if known == digest:
-            sheet.note("duplicate", {"what": "event"}, event_id=event.event_id, digest=digest)
-        else:
-            text = "another event with the same event_id is in the ledger; give each event its own"
-            sheet.refuse("event_id_reused", text, event_id=event.event_id, digest=digest)
+    survivor, joined = _persons_of(event, memory.subjects, persons)
+    place = sheet.place(ahead=len(joined))
+    sealing = _Sealing(event, place, survivor, persons, rules)
+    if sheet.repeats("event", event.event_id, sealing.digest):
         return
-    state = memory.subject(sealing.reference)
-    named = _named_request(event, state, sealing)
-    own = named is not None and state.requested("portability", named, event.occurred_at)
+    state = memory.subjects.state(survivor)
+    if joined:
+        state = reduce(join, map(memory.subjects.state, joined), state)
+    request = _request_of(event, state, sealing)
+    own = (
+        isinstance(event, DisclosureEvent)
+        and request is not None
+        and state.requested("portability", request, event.occurred_at)
+    )
     verdict = decide(
         event,
         state,
@@ -200,25 +211,52 @@ def judge_event(
         recorded_at=time_of(place.recorded_at),
         own_request=own,
         scope=rules.scopes.get(place.producer),
-        request=sealing.request_id(event.request_id) if isinstance(event, RightsEvent) else None,
+        request=request if isinstance(event, RightsEvent) else None,
     )
-    row = event_row(event, verdict, place, sealing, own_request=own, named_request=named)
+    row = event_row(event, verdict, place, sealing, request=request, own_request=own)
     try:
+        if joined:
+            seal(row, ZERO32)  # before the links stand there for nothing
+            _link(sheet, survivor, joined, memory.subjects)
         sheet.add(row, findings=verdict.findings)
     except RowTooLarge:  # control characters take six bytes each in the JSON that is sealed
         text = "the event's texts are too long for one row of the ledger; send less"
-        sheet.refuse("over_limit", text, event_id=event.event_id, digest=digest)
+        sheet.refuse("over_limit", text, event_id=event.event_id, digest=sealing.digest)
         return
-    memory.recent.add(row.seq, event.event_id.bytes, digest)
-    request = row.request_id if isinstance(event, RightsEvent) else None
+    memory.recent.add(row.seq, event.event_id.bytes, sealing.digest)
     contract = row.contract_id if isinstance(event, ContractEvent) else None
     fact = fact_of(event, verdict, request, contract)
     if fact is not None:
-        observe(memory.subjects.setdefault(row.subject, state), fact)
+        memory.subjects.observe(survivor, fact)
 
 
-def _named_request(event: Event, state: SubjectState, sealing: _Sealing) -> bytes | None:
-    """The keyed id of a known request of the subject's that a disclosure names as its reference."""
+def _persons_of(event: Event, subjects: Subjects, persons: Persons) -> tuple[bytes, list[bytes]]:
+    """Who an event is about after it, and which other survivors it joins to them, in order.
+
+    The lowest reference survives, so that it does not matter which event named whom.
+    """
+    if event.subject is None:
+        return ZERO16, []
+    if not event.aliases:
+        return subjects.survivor(persons[event.subject].reference), []
+    named = (persons[identifier].reference for identifier in (event.subject, *event.aliases))
+    survivor, *joined = sorted(set(map(subjects.survivor, named)))
+    return survivor, joined
+
+
+def _link(sheet: Sheet, survivor: bytes, joined: list[bytes], subjects: Subjects) -> None:
+    for reference in joined:
+        sheet.note("link", {"joined": reference.hex()}, subject=survivor)
+        subjects.took(sheet.made[-1].row)
+
+
+def _request_of(event: Event, state: SubjectState, sealing: _Sealing) -> bytes | None:
+    """The keyed id of the request that an event names.
+
+    That of a rights event, and of a disclosure whose reference is a known request of the subject's.
+    """
+    if isinstance(event, RightsEvent):
+        return sealing.request_id(event.request_id)
     if not isinstance(event, DisclosureEvent) or event.reference is None or not state.requests:
         return None
     key = sealing.request_id(event.reference)

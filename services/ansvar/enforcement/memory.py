@@ -14,8 +14,8 @@ from bisect import bisect_right
 from collections import deque
 from typing import Final
 
+from ansvar.enforcement.subjects import Subjects
 from ansvar.ledger.row import ZERO16, ZERO32, Row
-from ansvar.policy.state import SubjectState
 
 HOUR_MS: Final = 3_600_000
 # A session lives 24 h and an hour's tolerance, and may claim to begin 24 h ahead, so all its records lie
@@ -124,12 +124,8 @@ class ChainMemory:
         self.sessions: dict[SessionKey, Numbers] = {}
         self.closed: dict[SessionKey, int] = {}  # when its close record was taken
         self.recent = RecentEvents(recent_events)
-        self.subjects: dict[bytes, SubjectState] = {}
+        self.subjects = Subjects()
         self._refused: dict[int, int] = {}  # hour of broker time -> refused rows in it
-
-    def subject(self, reference: bytes) -> SubjectState:
-        """A subject's state, empty when nothing changed it yet (and then not kept)."""
-        return self.subjects.get(reference) or SubjectState()
 
     def numbers(self, session: SessionKey) -> Numbers:
         """The batch numbers of a session seen so far; to be read only (`saw_batch` adds)."""

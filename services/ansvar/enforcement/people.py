@@ -19,14 +19,21 @@ _CACHED: Final = 200_000
 
 
 class Known:
-    """A person as rows need them: reference (16 bytes), home chain, and keyed functions."""
+    """A person as rows need them: reference (16 bytes), home chain, and keyed functions.
 
-    __slots__ = ("chain", "keys", "reference")
+    `ids` are the keys under which the ids of their requests and contracts stand: their own, or those of one
+    identifier for all that are named together somewhere, so that an id is the same under each of them.
+    """
 
-    def __init__(self, reference: bytes, keys: SubjectKeys, chain: int) -> None:
+    __slots__ = ("chain", "ids", "keys", "reference")
+
+    def __init__(
+        self, reference: bytes, keys: SubjectKeys, chain: int, ids: SubjectKeys | None = None
+    ) -> None:
         self.reference = reference
         self.keys = keys
         self.chain = chain
+        self.ids = keys if ids is None else ids
 
 
 Persons = Mapping[Identifier, Known]
@@ -79,8 +86,9 @@ class People:
 
 
 def named_in(event: Event) -> Iterable[Identifier]:
-    """Every person that an event names: its subject, and its actor when that is a person."""
+    """Every identifier of a person in an event: its subject's, and its actor's when that is a person."""
     if event.subject is not None:
         yield event.subject
+        yield from event.aliases
     if isinstance(event.actor, Identifier):
         yield event.actor

@@ -1,17 +1,17 @@
 """Rebuilding a chain's memory from the ledger, at any row: the fold over everything before it.
 
 Invariant: `remember(chain, end_seq)` equals the memory of a worker that judged every row below `end_seq`
-itself, in every question that memory answers. Reads only; each part is one query.
+itself, in every question that memory answers, with a snapshot or without. Reads only; each part is one query.
 """
 
 from __future__ import annotations
 
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.memory import HOUR_MS, REFUSED_HOURS, SESSION_MEMORY_MS, ChainMemory, Numbers
-from ansvar.enforcement.rows import fact_of_row
+from ansvar.enforcement.snapshotting import load_subjects
 from ansvar.ledger.row import ZERO16, Row
-from ansvar.policy.state import SubjectState, observe
 from ansvar.store.ledger import LedgerStore
+from ansvar.store.snapshots import Snapshots
 
 _LOOK_BACK = 1_000  # rows read at once in search of the last authenticated record
 
@@ -29,10 +29,7 @@ def remember(ledger: LedgerStore, chain: int, end_seq: int, recent_events: int) 
     _fold_bookkeeping(memory, ledger, row, end_seq)
     for seq, event_id, digest in ledger.recent_events(chain, max(0, end_seq - recent_events), end_seq):
         memory.recent.add(seq, event_id, digest)
-    for earlier in ledger.state_rows(chain, end_seq):
-        fact = fact_of_row(earlier)
-        if fact is not None:
-            observe(memory.subjects.setdefault(earlier.subject, SubjectState()), fact)
+    memory.subjects = load_subjects(ledger, Snapshots(ledger.store), chain, end_seq)
     memory.next_seq, memory.leaf, memory.offset, memory.stream = end_seq, leaf, row.offset, row.stream
     return memory
 

@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
-from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, fact_of_row, time_of
+from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, extra_of, time_of
+from ansvar.enforcement.subjects import Subjects
 from ansvar.events.model import EVENT_TYPES, Event, Identifier
 from ansvar.ledger.row import ZERO16, Row
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import ProducerScope
 from ansvar.policy.decide import decide
-from ansvar.policy.state import SubjectState, observe
+from ansvar.policy.state import SubjectState
 from ansvar.policy.verdict import Verdict
+from ansvar.store.ledger import LedgerStore
 
 _TYPES: Final[dict[str, type[Event]]] = {event_type.kind: event_type for event_type in EVENT_TYPES}
 _WORDS: Final = (
@@ -56,14 +57,15 @@ def replay(rows: Iterable[Row], judge: Judge, scopes: Mapping[str, ProducerScope
 
     `scopes` says what each registered producer may claim.
     """
-    subjects: dict[bytes, SubjectState] = {}
+    subjects = Subjects()
     for row in rows:
         if row.kind not in _TYPES:
+            subjects.took(row)
             continue
         event = event_of_row(row)
-        state = subjects.get(row.subject) or SubjectState()
+        state = subjects.state(row.subject)
         bundle, engine = judge(row.policy, row.engine)
-        own = bool(_extra(row).get("own_request"))
+        own = bool(extra_of(row).get("own_request"))
         verdict = decide(
             event,
             state,
@@ -75,15 +77,36 @@ def replay(rows: Iterable[Row], judge: Judge, scopes: Mapping[str, ProducerScope
             request=row.request_id if row.kind == "rights" else None,
         )
         yield Replayed(row, event, state, verdict)
-        fact = fact_of_row(row)
-        if fact is not None:
-            observe(subjects.setdefault(row.subject, state), fact)
+        subjects.took(row)
+
+
+def judged_again(
+    ledger: LedgerStore, chain: int, seq: int, judge: Judge, scopes: Mapping[str, ProducerScope]
+) -> Replayed | None:
+    """One row, judged by what the rows before it say of its subject and of whoever was joined to it by then.
+
+    None where there is no such row or it judges no event. Raises StoreError when the store fails.
+    """
+    row = next((found for found, _ in ledger.rows(chain, seq, seq + 1)), None)
+    if row is None or row.kind not in _TYPES:
+        return None
+    one_person = _joined_by(ledger.rows_of_kind(chain, ("link",), 0, seq), row.subject)
+    before = (earlier for earlier in ledger.state_rows(chain, seq) if earlier.subject in one_person)
+    return next((again for again in replay((*before, row), judge, scopes) if again.row is row), None)
+
+
+def _joined_by(links: Iterable[Row], survivor: bytes) -> set[bytes]:
+    """The references that some link rows joined to a survivor, itself included."""
+    subjects = Subjects()
+    for link in links:
+        subjects.took(link)
+    return {survivor} | {joined for joined in subjects.survivors if subjects.survivor(joined) == survivor}
 
 
 def event_of_row(row: Row) -> Event:
     """The event that a row judges, as far as rules look at it."""
     event_type = _TYPES[row.kind]
-    extra = _extra(row)
+    extra = extra_of(row)
     fields: dict[str, Any] = {
         "event_id": row.event_id,
         "occurred_at": EPOCH + timedelta(microseconds=row.occurred_at),
@@ -102,8 +125,3 @@ def event_of_row(row: Row) -> Event:
         fields["contract_id"] = row.contract_id.hex()
     known = event_type.__struct_fields__
     return event_type(**{name: value for name, value in fields.items() if name in known})
-
-
-def _extra(row: Row) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(row.extra) if row.extra else {}
-    return found

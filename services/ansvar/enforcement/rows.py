@@ -58,9 +58,8 @@ class Sealing(Protocol):
     """What the row says of persons and free text, under keys that this module never sees."""
 
     reference: bytes
+    digest: bytes
 
-    def digest(self) -> bytes: ...
-    def request_id(self, value: str) -> bytes: ...
     def contract_id(self, value: str) -> bytes: ...
     def correlation_id(self, value: str) -> bytes: ...
     def actor(self) -> str: ...
@@ -110,19 +109,31 @@ def extra_json(facts: dict[str, Any]) -> str:
     return _json.encode(told).decode() if told else ""
 
 
+def extra_of(row: Row) -> dict[str, Any]:
+    """What a row says in its `extra`, by name."""
+    found: dict[str, Any] = msgspec.json.decode(row.extra) if row.extra else {}
+    return found
+
+
+def joined_of(row: Row) -> bytes:
+    """The reference that a `link` row joins to its subject, 16 bytes."""
+    return bytes.fromhex(extra_of(row)["joined"])
+
+
 def event_row(
     event: Event,
     verdict: Verdict,
     place: Place,
     sealing: Sealing,
     *,
+    request: bytes | None = None,
     own_request: bool = False,
-    named_request: bytes | None = None,
 ) -> Row:
     """The row of one judged event.
 
-    `named_request` is the keyed id of the subject's request that a disclosure names as its reference, and
-    `own_request` whether that is a portability request that stands (clause 9.4).
+    `request` is the keyed id of the request that the event names: that of a rights event, and of a disclosure
+    whose reference is a request of the subject's. `own_request` tells whether the latter is a portability
+    request that stands (clause 9.4).
     """
     extra = {name: value for name in EXTRA_FIELDS[type(event)] if (value := getattr(event, name)) is not None}
     if event.compelling_grounds is not None:
@@ -155,7 +166,7 @@ def event_row(
         correlation_id=ZERO16
         if event.correlation_id is None
         else sealing.correlation_id(event.correlation_id),
-        digest=sealing.digest(),
+        digest=sealing.digest,
         verdict=verdict.verdict,
         findings=tuple(finding.rule for finding in verdict.findings),
         policy=place.policy,
@@ -165,11 +176,11 @@ def event_row(
         batch=place.batch,
         details=_details(event, reason, sealing),
         extra=extra_json(extra),
-        **_own_columns(event, sealing, named_request),
+        **_own_columns(event, sealing, request),
     )
 
 
-def _own_columns(event: Event, sealing: Sealing, named_request: bytes | None) -> dict[str, Any]:
+def _own_columns(event: Event, sealing: Sealing, request: bytes | None) -> dict[str, Any]:
     match event:
         case ProcessingEvent():
             return {"operation": event.operation}
@@ -186,8 +197,8 @@ def _own_columns(event: Event, sealing: Sealing, named_request: bytes | None) ->
                 "recipient": event.recipient,
                 "recipient_type": event.recipient_type or "",
                 "ground": event.ground or "",
-                "reference": event.reference or "" if named_request is None else "",
-                "request_id": named_request or ZERO16,
+                "reference": event.reference or "" if request is None else "",
+                "request_id": request or ZERO16,
                 "country": event.country or "",
                 "safeguard": event.safeguard or "",
                 "safeguard_reference": event.safeguard_reference or "",
@@ -195,7 +206,7 @@ def _own_columns(event: Event, sealing: Sealing, named_request: bytes | None) ->
             }
         case RightsEvent():
             return {
-                "request_id": sealing.request_id(event.request_id),
+                "request_id": request or ZERO16,
                 "right": event.right,
                 "phase": event.phase,
                 "recipient": event.recipient or "",
@@ -223,7 +234,7 @@ def fact_of_row(row: Row) -> Fact | None:
     """What the fold is to read of a stored row: equal to `fact_of` of the event it was made from."""
     if row.stage not in ("done", "fail_open"):
         return None
-    extra = msgspec.json.decode(row.extra) if row.extra else {}
+    extra = extra_of(row)
     at = EPOCH + timedelta(microseconds=row.occurred_at)
     stage = cast("Any", row.stage)
     if row.kind == "processing":

@@ -9,7 +9,8 @@ Not handled here: which rows a record becomes (`judging`, `commanding`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Literal
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -19,6 +20,11 @@ from ansvar.enforcement.rows import Place, extra_json, place_columns
 from ansvar.events.envelope import SessionHeader
 from ansvar.ledger.row import ZERO16, Row, seal
 from ansvar.policy.verdict import Finding
+
+_REUSED: Final = {
+    "event": "another event with the same event_id is in the ledger; give each event its own",
+    "command": "another command or event with the same id is in the ledger; give each its own",
+}
 
 
 class Judged(Struct, frozen=True):
@@ -58,14 +64,15 @@ class Sheet:
         self._named = named
         self.made: list[Judged] = []
 
-    def place(self) -> Place:
+    def place(self, ahead: int = 0) -> Place:
+        """The place of the next row, or of the one after so many more."""
         memory, header = self._memory, self._header
         return Place(
             memory.chain,
-            memory.next_seq,
+            memory.next_seq + ahead,
             memory.stream,
             self._record.offset,
-            len(self.made),
+            len(self.made) + ahead,
             self._record.timestamp,
             memory.policy,
             memory.engine,
@@ -106,3 +113,14 @@ class Sheet:
     def repeated(self) -> None:
         """Add the one row of a batch whose number was seen before."""
         self.note("duplicate", {"what": "batch", **self._named})
+
+    def repeats(self, what: Literal["event", "command"], event_id: UUID, digest: bytes) -> bool:
+        """Whether an id stands in the recent rows; if so, add the row of the repetition or of its misuse."""
+        known = self._memory.recent.digest(event_id.bytes, self._memory.next_seq)
+        if known is None:
+            return False
+        if known == digest:
+            self.note("duplicate", {"what": what}, event_id=event_id, digest=digest)
+        else:
+            self.refuse("event_id_reused", _REUSED[what], event_id=event_id, digest=digest)
+        return True

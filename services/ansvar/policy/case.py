@@ -119,16 +119,13 @@ class Case(Struct):
     def objected_since(self, purpose: str, at: datetime | None = None) -> datetime | None:
         """Since when the subject objects to a purpose at a time, or None (clause 9.5, Art. 21).
 
-        Without `at` the time is the event's. An objection without scope, or with one that is neither
-        `direct_marketing` nor a declared purpose, covers marketing and every purpose that rests on
-        legitimate interest.
+        Without `at` the time is the event's. What an objection covers is `Objection.covers`'s to say.
         """
         broad = purpose == MARKETING or purpose in self.pattern.interests
         declared = self.pattern.bundle.purposes
         since: datetime | None = None
         for objection in self.state.objections_at(at or self.at, marketing=purpose == MARKETING):
-            scope = MARKETING if objection.scope == "direct_marketing" else objection.scope
-            covers = scope == purpose or (broad and scope != MARKETING and scope not in declared)
+            covers = objection.covers(purpose, declared, broad=broad)
             if covers and (since is None or objection.since < since):
                 since = objection.since
         return since

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from ansvar.policy.bundle import FULL_SCOPE
 from ansvar.policy.check_words import Dated, Place, country_code, known_word, validities
+from ansvar.policy.clocks import CLOCK
 from ansvar.policy.document import Path, Reader
 from ansvar.policy.rules import ALL_RULES
 from ansvar.policy.shapes import DecisionPart, Files, InstrumentPart, RecipientPart, SccSetPart, Term
@@ -72,7 +73,7 @@ def _company(files: Files, readers: Readers) -> None:
         known_word(
             readers["bundle"], ("corporate_contact", i), word, categories, "category", "categories.yaml"
         )
-    rules = {rule.id for rule in ALL_RULES}
+    rules = {rule.id for rule in ALL_RULES} | set(CLOCK)
     for word in files.bundle.switches:
         known_word(readers["bundle"], ("switches", word), word, rules, "rule", "the code")
     countries = frozenset(files.places.iso_3166_1.codes)

@@ -1,20 +1,22 @@
 """Judging events in order without recording them: for `ansvar evaluate`, tests and the CI of services.
 
 Invariants: starts from an empty state and judges each event before it enters the state; one person named by
-one identifier in two spellings is one subject; nothing leaves the object but verdicts.
+one identifier in two spellings is one subject, and identifiers are different subjects until an event names
+them together (`aliases`), which sees the union as all later ones do; nothing leaves the object but verdicts.
 
-Not handled here: reading and writing (`cli.evaluate`), several identifiers of one person.
+Not handled here: reading and writing (`cli.evaluate`), what a union is (`joining`).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import reduce
 
-from ansvar.events.errors import InvalidEvent
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.decide import ENGINE, decide
+from ansvar.policy.joining import join
 from ansvar.policy.state import SubjectState, fact_of, observe
 from ansvar.policy.verdict import Verdict
 
@@ -32,15 +34,21 @@ class Evaluator:
         self._bundle = bundle
         self._as_of = as_of
         self.engine = engine
-        self._subjects: dict[Identifier, SubjectState] = {}
+        self._subjects: dict[Identifier, SubjectState] = {}  # by the one identifier that stands for a person
+        self._joined: dict[Identifier, Identifier] = {}  # to one of the same person, on the way to that one
 
     def judge(self, event: Event) -> Verdict:
         """The verdict on the next event. Raises `InvalidEvent`, and is then as if it had not been called."""
         event = normalise_event(event)
-        if event.aliases:
-            raise InvalidEvent("further identifiers", "none: aliases are not supported yet", field="aliases")
         subject = event.subject
+        if self._joined and subject is not None:
+            subject = self._person(subject)
         state = _NOTHING if subject is None else self._subjects.get(subject, _NOTHING)
+        joined: set[Identifier] | None = None
+        if event.aliases:
+            joined = {person for alias in event.aliases if (person := self._person(alias)) != subject}
+        if joined:
+            state = reduce(join, (self._subjects.get(other, _NOTHING) for other in joined), state)
         own_request = False
         request = contract = None
         if type(event) is DisclosureEvent:
@@ -59,7 +67,21 @@ class Evaluator:
             recorded_at=self._as_of or event.occurred_at,
             own_request=own_request,
         )
+        if joined and subject is not None:
+            self._join(subject, joined, state)
         fact = fact_of(event, verdict, request, contract)
         if fact is not None and subject is not None:
             observe(self._subjects.setdefault(subject, SubjectState()), fact)
         return verdict
+
+    def _person(self, identifier: Identifier) -> Identifier:
+        """The identifier that stands for whom this one names."""
+        while identifier in self._joined:
+            identifier = self._joined[identifier]
+        return identifier
+
+    def _join(self, subject: Identifier, joined: set[Identifier], union: SubjectState) -> None:
+        for other in joined:
+            self._joined[other] = subject
+            self._subjects.pop(other, None)
+        self._subjects[subject] = union

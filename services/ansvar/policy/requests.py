@@ -3,17 +3,22 @@
 Invariants: steps are sorted by time, those of one instant in order of arrival. A request is one of a subject,
 an id and a right; who keeps them apart is `state`. What happens later changes no answer about earlier.
 
-Not handled here: deadlines and findings (`rules/rights`), what an objection covers (`case`).
+Not handled here: the findings that follow (`rules/rights`, `clocks`), what an objection covers (`case`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from ansvar.events.model import RightsPhase
+from ansvar.policy.calendar import deadline
+from ansvar.policy.pattern import MARKETING
+
+MONTHS = 1  # Art. 12(3): to answer, and to say that it takes longer
+MONTHS_EXTENDED = 3  # the first and two more
 
 
 class RequestStep(Struct, frozen=True, array_like=True, gc=False):
@@ -32,6 +37,15 @@ class Objection(Struct, frozen=True):
 
     scope: str | None
     since: datetime
+
+    def covers(self, purpose: str, declared: Container[str], *, broad: bool) -> bool:
+        """Whether it is an objection to a purpose (clause 9.5, Art. 21).
+
+        One without scope, or with one that is neither `direct_marketing` nor among the `declared` purposes,
+        covers the purposes that are `broad`: marketing, and those that rest on legitimate interest.
+        """
+        scope = MARKETING if self.scope == "direct_marketing" else self.scope
+        return scope == purpose or (broad and scope != MARKETING and scope not in declared)
 
 
 def receipt(steps: Sequence[RequestStep], at: datetime) -> datetime | None:
@@ -64,6 +78,15 @@ def stands(steps: Sequence[RequestStep], at: datetime) -> bool:
         elif step.phase == "withdrawn":
             standing = False
     return standing
+
+
+def months_to_answer(steps: Sequence[RequestStep], received: datetime) -> int:
+    """The months within which a request is to be answered: three where it was said in time, and why."""
+    end = deadline(received, MONTHS)
+    extended = any(
+        step.phase == "extended" and step.has_reason and received <= step.at < end for step in steps
+    )
+    return MONTHS_EXTENDED if extended else MONTHS
 
 
 def restricted(steps: Sequence[RequestStep], at: datetime) -> datetime | None:

@@ -10,17 +10,15 @@ Invariants:
   collected-for. Everything else counts whatever its verdict.
 
 Not handled here: what the steps of one contract or request mean (`contracts`, `requests`), which rule asks
-what (`rules/`), which words the bundle declares, and joining two subjects.
+what (`rules/`), which words the bundle declares, joining two subjects (`joining`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right, insort
 from collections.abc import Container, Iterator
 from datetime import datetime
-from functools import lru_cache
 from operator import attrgetter
-from sys import intern
 
 import msgspec
 from msgspec import Struct
@@ -39,6 +37,9 @@ from ansvar.events.model import (
     Source,
     Stage,
 )
+from ansvar.policy import collecting
+from ansvar.policy.collecting import Collected as Collected
+from ansvar.policy.collecting import Collection
 from ansvar.policy.contracts import (
     ACTIVE,
     NO_CONTRACT,
@@ -55,7 +56,6 @@ from ansvar.policy.verdict import Verdict
 
 _HAPPENED: frozenset[Stage] = frozenset({"done", "fail_open"})
 _at = attrgetter("at")
-_what = attrgetter("purpose", "categories")
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False):
@@ -78,21 +78,6 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     contract: bytes | None = None
     customer_type: CustomerType | None = None
     phase: RightsPhase | ContractPhase | None = None
-
-
-class Collection(Struct, frozen=True, array_like=True, gc=False):
-    """One `collect`."""
-
-    at: datetime
-    source: Source | None
-
-
-class Collected(Struct, frozen=True, array_like=True, gc=False):
-    """The collects of the same categories for the same purpose. There are few such groups to a subject."""
-
-    purpose: str
-    categories: tuple[str, ...]  # sorted, without repeats
-    collects: list[Collection]  # never empty
 
 
 class SubjectState(Struct, gc=False):
@@ -139,24 +124,13 @@ class SubjectState(Struct, gc=False):
 
         A fulfilled erasure clears what was collected up to and including its own instant.
         """
-        cleared = self.last_erasure(at)
-        purposes = [
-            group.purpose
-            for group in self.collected
-            if category in group.categories and _any_within(group.collects, cleared, at)
-        ]
-        return list(dict.fromkeys(purposes))
+        return collecting.purposes(self.collected, category, self.last_erasure(at), at)
 
     def unserved(self, categories: tuple[str, ...], origins: frozenset[str], at: datetime) -> list[str]:
         """Of some categories those that are known to have been collected, but for none of `origins` (3.2)."""
-        if not self.erasures:
-            # The usual case: each was collected for a purpose that serves this one.
-            missing = set(categories)
-            for group in self.collected:
-                if group.purpose in origins and group.collects[0].at <= at:
-                    missing.difference_update(group.categories)
-                    if not missing:
-                        return []
+        # The usual case: each was collected for a purpose that serves this one.
+        if not self.erasures and not collecting.missing(self.collected, categories, origins, at):
+            return []
         return [
             category
             for category in categories
@@ -181,7 +155,7 @@ class SubjectState(Struct, gc=False):
         for group in self.collected:
             if group.purpose in purposes and any(
                 (source is None or collect.source == source) and (cleared is None or collect.at > cleared)
-                for collect in _within(group.collects, since, at)
+                for collect in collecting.within(group, since, at)
             ):
                 for category in group.categories:
                     missing.pop(category, None)
@@ -224,17 +198,6 @@ class SubjectState(Struct, gc=False):
             for step in steps:
                 if step.phase == "received":
                     yield request, step.at
-
-
-def _any_within(collects: list[Collection], cleared: datetime | None, at: datetime) -> bool:
-    """Whether one of the collects lies in `cleared < t <= at`."""
-    first = 0 if cleared is None else bisect_right(collects, cleared, key=_at)
-    return first < len(collects) and collects[first].at <= at
-
-
-def _within(collects: list[Collection], since: datetime, at: datetime) -> list[Collection]:
-    """The collects in `since <= t <= at`."""
-    return collects[bisect_left(collects, since, key=_at) : bisect_right(collects, at, key=_at)]
 
 
 def fact_of(
@@ -298,22 +261,9 @@ def observe(state: SubjectState, fact: Fact) -> None:
 def _observe_collect(state: SubjectState, fact: Fact) -> None:
     if fact.operation != "collect" or fact.purpose is None or fact.denied:
         return
-    if not fact.data_categories:
-        return
-    collection = Collection(fact.occurred_at, fact.source)
-    categories = _shared(fact.data_categories)
-    for group in state.collected:
-        if group.purpose == fact.purpose and group.categories == categories:
-            insort(group.collects, collection, key=_at)
-            return
-    group = Collected(intern(fact.purpose), categories, [collection])
-    insort(state.collected, group, key=_what)  # in one order, whatever came first
-
-
-@lru_cache(maxsize=4_096)
-def _shared(categories: tuple[str, ...]) -> tuple[str, ...]:
-    """The categories sorted, as one object for all subjects."""
-    return tuple(sorted({intern(category) for category in categories}))
+    if fact.data_categories:
+        collection = Collection(fact.occurred_at, fact.source)
+        collecting.add(state.collected, fact.purpose, fact.data_categories, collection)
 
 
 def _observe_request(state: SubjectState, fact: Fact) -> None:

@@ -15,11 +15,16 @@ from datetime import timedelta
 from ansvar.events.model import Identifier
 from ansvar.sample.leads import prospect
 from ansvar.sample.life import Life
-from ansvar.sample.requests import REQUESTS, erasure_after_leaving, objection_to_marketing
-from ansvar.sample.routine import Routine
+from ansvar.sample.requests import (
+    REQUESTS,
+    erasure_after_leaving,
+    objection_to_marketing,
+    tell_recipients,
+)
+from ansvar.sample.routine import Routine, version
 from ansvar.sample.scene import ABROAD, CONTRACT, CUSTOMER, DUTY, Categories, Scene
 
-STANDING_PERCENT = 45  # taken on from the register when logging began, in the first days of January
+STANDING_PERCENT = 45  # taken on from the register when logging began, in the first days of the year
 
 
 def customer(scene: Scene) -> None:
@@ -35,6 +40,7 @@ def customer(scene: Scene) -> None:
     if not standing:
         _install(scene, who, joined, life)
     Routine(scene, who, joined, life).play()
+    tell_recipients(scene, who)
 
 
 def _join(scene: Scene, who: Identifier, joined: int, standing: bool) -> Life:
@@ -47,7 +53,7 @@ def _join(scene: Scene, who: Identifier, joined: int, standing: bool) -> Life:
     contract_id = scene.reference("A")
     scene.contract(started, who, contract_id, "started")
     scene.processing(started + timedelta(minutes=1), who, "store", "crm", CONTRACT, CUSTOMER)
-    scene.notice(started + timedelta(minutes=5), who, "policy_version", f"{scene.calendar.year - 1}-1")
+    scene.notice(started + timedelta(minutes=5), who, "policy_version", version(scene, -1))
     if dice.chance(10) and joined < scene.calendar.days - 120:
         life.ended = scene.office(joined + dice.between(60, scene.calendar.days - joined - 50))
         scene.contract(life.ended, who, contract_id, "ended")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from ansvar.sample.routine import POLICY_CHANGED, version
 from ansvar.sample.scene import ABROAD, AUTHORITY, CARE, CONTACT, CONTRACT, DUTY, HIRING, SERVICE, Scene
 
 COMPANIES = (
@@ -123,7 +124,6 @@ def visitor(scene: Scene, most: int = 4) -> None:
 
 def announcements(scene: Scene) -> None:
     """What the company told everybody: the policy's versions, a new recipient."""
-    year = scene.calendar.year
-    scene.notice(scene.office(0), None, "policy_version", f"{year - 1}-1")
-    scene.notice(scene.office(59), None, "policy_version", f"{year}-1")
+    scene.notice(scene.office(0), None, "policy_version", version(scene, -1))
+    scene.notice(scene.office(POLICY_CHANGED), None, "policy_version", version(scene))
     scene.notice(scene.office(150), None, "recipient")

@@ -1,7 +1,8 @@
 """Requests of private customers, each answered as the policy promises: identified, in time, with a reason.
 
 Invariants: a request begins on the day given, lasts at most 90 days, and enters its effect (objection,
-restriction, erasure) in the `Life`, so that the routine respects it.
+restriction, erasure) in the `Life`, so that the routine respects it. When the customer's year is written,
+`tell_recipients` adds the notifications of Art. 19: only then it is known who got the data.
 
 Not handled here: requests that go wrong (`plants`).
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from ansvar.events.model import Identifier, Right
+from ansvar.events.model import DisclosureEvent, Identifier, Right, RightsEvent, TransferEvent
 from ansvar.sample.life import Life
 from ansvar.sample.scene import CONTACT, CONTRACT, CUSTOMER, DUTY, Scene
 
 Request = Callable[[Scene, Identifier, int, Life], None]
+TOLD_OF: tuple[Right, ...] = ("rectification", "restriction", "erasure")  # Art. 19
 METHODS = ("bankid", "bankid", "freja", "eid_in_person")
 
 
@@ -68,17 +70,12 @@ def access_refused(scene: Scene, who: Identifier, day: int, life: Life) -> None:
 
 
 def rectification(scene: Scene, who: Identifier, day: int, life: Life) -> None:
-    """Data put right, and those told who had received it (clause 9.2)."""
+    """Data put right (clause 9.2)."""
     request = _identified(scene, who, day, "rectification")
     at = scene.office(day + 7)
     if life.allows(at, CONTRACT):
         scene.processing(at, who, "rectify", "crm", CONTRACT, ("address",), correlation_id=request)
     scene.right(scene.office(day + 10), who, request, "rectification", "fulfilled")
-    for later, recipient in ((14, "invoicing-bureau"), (17, "mailing-house")):
-        scene.right(
-            scene.office(day + later), who, request, "rectification", "recipients_notified",
-            recipient=recipient,
-        )  # fmt: skip
 
 
 def restriction(scene: Scene, who: Identifier, day: int, life: Life) -> None:
@@ -87,14 +84,6 @@ def restriction(scene: Scene, who: Identifier, day: int, life: Life) -> None:
     start, end = scene.office(day + 6), scene.office(day + 40)
     scene.right(start, who, request, "restriction", "fulfilled")
     scene.processing(scene.office(day + 9), who, "store", "crm", CONTRACT, CONTACT)
-    scene.right(
-        scene.office(day + 12),
-        who,
-        request,
-        "restriction",
-        "recipients_notified",
-        recipient="invoicing-bureau",
-    )
     scene.right(end, who, request, "restriction", "withdrawn")
     life.restrictions.append((start, end))
 
@@ -154,14 +143,30 @@ def erasure_refused(scene: Scene, who: Identifier, day: int, life: Life) -> None
 
 
 def erasure_after_leaving(scene: Scene, who: Identifier, day: int, life: Life) -> None:
-    """Everything erased, recipients told, and then the request closed: nothing follows it."""
+    """Everything erased, and then the request closed: nothing follows it."""
     request = _identified(scene, who, day, "erasure")
     life.gone = scene.office(day + 7)
     scene.processing(life.gone, who, "erase", "crm", DUTY, CUSTOMER, correlation_id=request)
-    scene.right(
-        scene.office(day + 10), who, request, "erasure", "recipients_notified", recipient="mailing-house"
-    )
     scene.right(scene.office(day + 14), who, request, "erasure", "fulfilled")
+
+
+def tell_recipients(scene: Scene, who: Identifier) -> None:
+    """Whoever got data that were then rectified, restricted or erased is told of it (clause 9.2, Art. 19).
+
+    Within three weeks, well inside the thirty days; of an erasure before the request is closed.
+    """
+    events = [draft.event for draft in scene.drafts if draft.event.subject == who]
+    handed = [event for event in events if isinstance(event, TransferEvent | DisclosureEvent)]
+    for event in events:
+        if not (isinstance(event, RightsEvent) and event.right in TOLD_OF and event.phase == "fulfilled"):
+            continue
+        closed = scene.calendar.day_of(event.occurred_at)
+        for recipient in sorted({one.recipient for one in handed if one.occurred_at <= event.occurred_at}):
+            day = closed - 4 if event.right == "erasure" else closed + scene.dice.between(3, 18)
+            scene.right(
+                scene.office(day), who, event.request_id, event.right, "recipients_notified",
+                recipient=recipient,
+            )  # fmt: skip
 
 
 REQUESTS: tuple[Request, ...] = (

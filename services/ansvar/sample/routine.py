@@ -31,7 +31,7 @@ from ansvar.sample.scene import (
     Why,
 )
 
-POLICY_CHANGED = 59  # 1 March: a new version of the privacy policy
+POLICY_CHANGED = 59  # a new version of the privacy policy: 1 March where the year is the calendar's
 
 LAWFUL_US: tuple[dict[str, Any], ...] = (
     {},
@@ -45,13 +45,18 @@ LAWFUL_CH: tuple[dict[str, Any], ...] = (
 )
 
 
+def version(scene: Scene, years: int = 0) -> str:
+    """The version of the privacy policy that came in this year; `years=-1`: the one before."""
+    return f"{scene.calendar.date_of(POLICY_CHANGED).year + years}-1"
+
+
 class Routine:
     """The months of a customer: whatever `Life.allows`, and nothing after the year's last evening."""
 
     def __init__(self, scene: Scene, who: Identifier, joined: int, life: Life) -> None:
         self.scene, self.who, self.joined, self.life = scene, who, joined, life
         self.dice = scene.dice
-        self.last = scene.calendar.days - 6  # room for a weekend and for what follows an invoice
+        self.last = scene.calendar.days - 9  # room for a weekend and for what follows within some days
 
     def play(self) -> None:
         self._welcome()
@@ -183,7 +188,7 @@ class Routine:
                 act(day)
         changed = scene.office(POLICY_CHANGED)
         if self.joined < POLICY_CHANGED - 5 and (self.life.gone is None or changed < self.life.gone):
-            scene.notice(changed, self.who, "policy_version", f"{scene.calendar.year}-1")
+            scene.notice(changed, self.who, "policy_version", version(scene))
 
     def _segment(self, day: int) -> None:
         if not self._profiled or day < self.joined + 6 or day + 4 > self.last:

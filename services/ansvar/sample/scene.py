@@ -1,13 +1,18 @@
 """The scene on which stories play: it writes events down, each with the rules that must fire on it.
 
-Invariants: every event is written together with its truth (the rules, in no order; none = permitted). The
-event id is not set here, because it depends on the place in the finished year.
+Invariants: every event is written together with its truth: the rules, in no order (none = permitted), and
+those that fire only where it is recorded, because they look at when and by whom it is. What the clocks must
+find at the year's end is written down beside them. The event id is not set here, because it depends on the
+place in the finished year.
 
 Not handled here: which events make sense (`customers`, `organisation`, `plants`), ids and order (`company`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -44,6 +49,8 @@ PROFILE: Categories = ("purchase_history", "age", "residence", "gender")
 ABROAD: Rules = ("transfer.third_country",)
 AUTHORITY: Rules = ("disclosure.authority",)
 
+LATE: Rules = ("event.late",)  # where events are recorded that happened more than 400 days before
+
 
 class Why(NamedTuple):
     """The purpose and the legal basis of an event, either of which may be missing."""
@@ -68,20 +75,51 @@ class Draft(Struct, frozen=True):
     event: Event
     arrives: datetime
     rules: Rules
+    live: Rules = ()  # rules that fire only where the event is recorded
+    producer: str | None = None  # who sends it there; None: the one that may send everything
 
 
 class Scene:
-    """Writes one story's events; `rules=` are those that must fire on the event."""
+    """Writes one story's events.
+
+    `rules=` are those that must fire on an event, `live=` those that fire besides where it is recorded,
+    `late=` is how long after it happened it reaches the log. `clocks` counts what the clocks must find.
+    """
 
     def __init__(self, calendar: Calendar, people: People, dice: Dice) -> None:
         self.calendar = calendar
         self.people = people
         self.dice = dice
         self.drafts: list[Draft] = []
+        self.clocks: Counter[str] = Counter()
+        self._reported: datetime | None = None
+        self._producer: str | None = None
 
-    def add(self, event: Event, rules: Rules = (), late: timedelta = timedelta()) -> None:
-        """Write an event down; `late` after it happened it reaches the log."""
-        self.drafts.append(Draft(event, event.occurred_at + late, rules))
+    def add(self, event: Event, rules: Rules = (), late: timedelta = timedelta(), live: Rules = ()) -> None:
+        """Write an event down."""
+        arrives = event.occurred_at + late
+        if self._reported is not None:
+            arrives, live = self._reported, (*live, *LATE)
+            self._reported += timedelta(seconds=1)
+        self.drafts.append(Draft(event, arrives, rules, live, self._producer))
+
+    @contextmanager
+    def reported(self, at: datetime) -> Iterator[None]:
+        """What is written within happened long ago, and reaches the log at `at`, one a second."""
+        self._reported = at
+        yield
+        self._reported = None
+
+    @contextmanager
+    def sent_by(self, producer: str) -> Iterator[None]:
+        """What is written within is sent by a producer with a registration of its own."""
+        self._producer = producer
+        yield
+        self._producer = None
+
+    def due(self, clock: str) -> None:
+        """What a clock must find at the end of the year, once more."""
+        self.clocks[clock] += 1
 
     def office(self, day: int) -> datetime:
         """Some time in office hours."""
@@ -106,6 +144,7 @@ class Scene:
         *,
         rules: Rules = (),
         late: timedelta = timedelta(),
+        live: Rules = (),
         **more: Any,
     ) -> None:
         """An operation in one of the company's own systems."""
@@ -119,7 +158,7 @@ class Scene:
             data_categories=categories,
             **more,
         )
-        self.add(event, rules, late)
+        self.add(event, rules, late, live)
 
     def collect(
         self, at: datetime, who: Identifier, system: str, why: Why, categories: Categories, **more: Any
@@ -138,6 +177,7 @@ class Scene:
         *,
         system: str = "crm",
         rules: Rules = (),
+        live: Rules = (),
         **more: Any,
     ) -> None:
         """Data handed to a supplier or partner."""
@@ -151,7 +191,7 @@ class Scene:
             data_categories=categories,
             **more,
         )
-        self.add(event, rules)
+        self.add(event, rules, live=live)
 
     def disclosure(
         self,
@@ -205,6 +245,9 @@ class Scene:
         request_id: str,
         right: Right,
         phase: RightsPhase,
+        *,
+        rules: Rules = (),
+        late: timedelta = timedelta(),
         **more: Any,
     ) -> None:
         """A step of a person's request."""
@@ -217,8 +260,25 @@ class Scene:
             phase=phase,
             **more,
         )
-        self.add(event)
+        self.add(event, rules, late)
 
-    def notice(self, at: datetime, who: Identifier | None, topic: Topic, version: str | None = None) -> None:
+    def notice(
+        self,
+        at: datetime,
+        who: Identifier | None,
+        topic: Topic,
+        version: str | None = None,
+        *,
+        correlation_id: str | None = None,
+    ) -> None:
         """Something was told to one person, or (nobody named) to all."""
-        self.add(NoticeEvent(occurred_at=at, subject=who, system="newsletter", topic=topic, version=version))
+        self.add(
+            NoticeEvent(
+                occurred_at=at,
+                subject=who,
+                system="newsletter",
+                topic=topic,
+                version=version,
+                correlation_id=correlation_id,
+            )
+        )

@@ -52,6 +52,11 @@ class LedgerStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @property
+    def store(self) -> Store:
+        """The database that the table is in."""
+        return self._store
+
     def append(self, chain: int, first_seq: int, block: bytes, *, attempt: int = 0) -> None:
         """Append rows of one chain as one block: stored columns and leaf of each row, in order.
 
@@ -118,13 +123,16 @@ class LedgerStore:
         """
         return self._stored(chain, first_seq, end_seq)
 
-    def state_rows(self, chain: int, end_seq: int) -> Iterator[Row]:
-        """The rows below `end_seq` that may change a subject's state, in order."""
+    def state_rows(self, chain: int, end_seq: int, first_seq: int = 0) -> Iterator[Row]:
+        """The rows from `first_seq` on, below `end_seq`, that may change a subject's state, in order.
+
+        A `link` row does too: it joins two subjects.
+        """
         condition = (
-            "stage IN ('done', 'fail_open') "
+            "kind = 'link' OR stage IN ('done', 'fail_open') "
             "AND (kind IN ('rights', 'contract') OR (kind = 'processing' AND operation = 'collect'))"
         )
-        return (row for row, _ in self._rows(chain, 0, end_seq, condition))
+        return self.rows_where(chain, first_seq, end_seq, condition)
 
     def recent_events(self, chain: int, first_seq: int, end_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
         """(seq, id, digest) of the rows of events and commands with first_seq <= seq < end_seq, in order."""
@@ -173,6 +181,15 @@ class LedgerStore:
         )
         parameters = {"kinds": list(kinds), "since": since}
         return [row for row, _ in self._rows(chain, 0, end_seq, condition, parameters)]
+
+    def rows_where(
+        self, chain: int, first_seq: int, end_seq: int, condition: str, parameters: Parameters = _NONE
+    ) -> Iterator[Row]:
+        """The rows with first_seq <= seq < end_seq that meet a condition in SQL, in order and in pages.
+
+        Values in the condition are bound by `parameters`, whose names are not `chain`, `first` and `last`.
+        """
+        return (row for row, _ in self._rows(chain, first_seq, end_seq, condition, parameters))
 
     def _rows(
         self, chain: int, first_seq: int, end_seq: int, condition: str = "1", parameters: Parameters = _NONE

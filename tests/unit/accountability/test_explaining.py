@@ -83,7 +83,7 @@ def test_what_is_told_is_what_was_decided(engine: int) -> None:
             rule.id for chapter in ENGINES[engine].chapters for rule in chapter.rules
         ]
         verdicts[explanation.verdict] += 1
-    assert min(verdicts[verdict] for verdict in ("permit", "flag", "deny")) > 3
+    assert min(verdicts[verdict] for verdict in ("permit", "flag", "deny")) > 0
 
 
 def test_nobody_is_named() -> None:

@@ -46,6 +46,17 @@ def test_findings_below_the_chosen_severity_raise_nothing(
     assert len(decoded(caused(chain, [flagged], least))) == raised
 
 
+@pytest.mark.parametrize("severity", ["flag", "deny"])
+def test_a_finding_of_a_sweep_raises_an_alert_whatever_its_severity(
+    severity: Literal["flag", "deny"],
+) -> None:
+    chain = Chain()
+    (made,) = chain.take(Producer().batch(0, [event()]))
+    row = replace(made.row, kind="finding")
+    found = replace(made, row=row, findings=(Finding("rights.overdue", "9", severity, "not answered"),))
+    assert [alert["rule"] for alert in decoded(caused(chain, [found], "deny"))] == ["rights.overdue"]
+
+
 def test_an_alert_tells_the_row() -> None:
     chain = Chain()
     made = chain.take(Producer().batch(0, [denied()]), at=NOW + 7)

@@ -10,6 +10,7 @@ import pytest
 import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import judging
 from ansvar.enforcement.judging import judge
@@ -292,7 +293,7 @@ def test_what_an_event_changed_is_not_changed_again_by_its_repetition() -> None:
     received = numbered(judging.objection("2026-01-01"), 1, subject=customer(0))
     for name in ("1", "2"):
         chain.take(Producer(name).batch(0, [received]))
-    state = chain.memory.subjects[known(customer(0)).reference]
+    state = chain.memory.subjects.state(known(customer(0)).reference)
     (steps,) = state.requests["objection"].values()
     assert len(steps) == 1
 
@@ -391,6 +392,102 @@ def test_refusals_of_an_hour_are_counted_in_order() -> None:
     for at in (NOW, NOW, NOW + HOUR, NOW + HOUR):
         chain.take(b"", at=at)
     assert [judged.earlier_refusals for judged in chain.judged[1:]] == [0, 1, 0, 1]
+
+
+# Persons of several identifiers
+
+
+def joining(number: int, first: int, *others: int, **changes: Any) -> Event:
+    """An event about the first of the customers of partition 0 that names others with them."""
+    aliases = tuple(customer(0, other) for other in others)
+    return event(number, subject=customer(0, first), aliases=aliases, **changes)
+
+
+def reference(number: int) -> bytes:
+    return known(customer(0, number)).reference
+
+
+ORDER = sorted(range(4), key=reference)  # customers by reference: the first survives
+LOW, MIDDLE, HIGH, _ = ORDER
+
+
+def judged(*events: Event) -> Chain:
+    """A chain that took events as they are after opening, one a record."""
+    chain = Chain()
+    for number, each in enumerate(events):
+        take(chain, Batch(HEADER, number, (each,), {}))
+    check(chain)
+    return chain
+
+
+def links(chain: Chain) -> list[tuple[bytes, str]]:
+    return [(j.row.subject, extra(j.row)["joined"]) for j in chain.judged if j.row.kind == "link"]
+
+
+@pytest.mark.parametrize("names", [(LOW, HIGH), (HIGH, LOW), (HIGH, LOW, LOW), (HIGH, HIGH, LOW)])
+def test_naming_two_together_is_a_link_before_the_event(names: tuple[int, ...]) -> None:
+    chain = judged(joining(1, *names))
+    assert chain.kinds() == ["link", "processing"]
+    link, made = (judged.row for judged in chain.judged[1:])
+    assert links(chain) == [(reference(LOW), reference(HIGH).hex())]
+    assert made.subject == reference(LOW)
+    assert (link.index, made.index, link.event_id) == (0, 1, NO_EVENT)
+    assert (link.offset, link.batch, link.session, link.verdict) == (made.offset, 0, made.session, "")
+
+
+def test_each_other_person_is_one_link() -> None:
+    chain = judged(joining(1, HIGH, LOW, MIDDLE))
+    assert chain.kinds() == ["link", "link", "processing"]
+    assert links(chain) == [(reference(LOW), reference(other).hex()) for other in (MIDDLE, HIGH)]
+
+
+def test_who_is_joined_is_not_joined_again() -> None:
+    chain = judged(
+        joining(1, HIGH, MIDDLE), joining(2, MIDDLE, HIGH), joining(3, HIGH, LOW), joining(4, MIDDLE, LOW)
+    )
+    assert links(chain) == [
+        (reference(MIDDLE), reference(HIGH).hex()),
+        (reference(LOW), reference(MIDDLE).hex()),
+    ]
+    assert [j.row.subject for j in chain.judged if j.row.verdict] == [
+        reference(who) for who in (MIDDLE, MIDDLE, LOW, LOW)
+    ]
+
+
+def test_rows_before_the_joining_event_stay_and_later_ones_carry_the_survivor() -> None:
+    chain = judged(
+        event(1, subject=customer(0, HIGH)), joining(2, LOW, HIGH), event(3, subject=customer(0, HIGH))
+    )
+    assert [j.row.subject for j in chain.judged if j.row.verdict] == [
+        reference(who) for who in (HIGH, LOW, LOW)
+    ]
+
+
+def test_a_repetition_after_a_join_is_a_duplicate() -> None:
+    """Its digest is under the key of the identifier that it names, not of the survivor."""
+    first = event(1, subject=customer(0, HIGH))
+    chain = judged(first, joining(2, LOW, HIGH), joining(2, LOW, HIGH), first)
+    assert chain.kinds() == ["processing", "link", "processing", "duplicate", "duplicate"]
+    assert chain.judged[1].row.digest == chain.judged[5].row.digest
+
+
+def test_an_event_that_is_refused_joins_nobody() -> None:
+    reused, too_long = joining(1, LOW, HIGH), joining(2, LOW, HIGH, details="\1" * 20_000)
+    chain = judged(event(1), reused, too_long, event(3, subject=customer(0, HIGH)))
+    assert chain.kinds() == ["processing", "refused", "refused", "processing"]
+    assert [judged.reason for judged in chain.judged[2:4]] == ["event_id_reused", "over_limit"]
+    assert chain.judged[-1].row.subject == reference(HIGH)
+    assert chain.memory.subjects.survivors == {}
+
+
+def test_a_joining_event_is_judged_by_the_union() -> None:
+    no = numbered(judging.objection("2026-01-15", "direct_marketing"), 1, subject=customer(0, HIGH))
+    mail = judging.interest("email", "2026-02-01", "marketing", data_categories=["email"])
+    asked = [no, *(numbered(mail, n, subject=customer(0, LOW)) for n in (2, 3, 4))]
+    asked[2] = replace(asked[2], aliases=(customer(0, HIGH),))
+    chain = judged(*asked)
+    found = ["marketing.objected" in j.row.findings for j in chain.judged if j.row.verdict]
+    assert found == [False, False, True, True]
 
 
 # The whole

@@ -132,8 +132,8 @@ def test_a_row_without_session_uses_up_nothing() -> None:
 def test_asking_for_an_unknown_session_or_subject_keeps_nothing() -> None:
     memory = took()
     assert 0 not in memory.numbers(("crm", ONE))
-    assert memory.subject(ONE) == SubjectState()
-    assert (memory.sessions, memory.subjects) == ({}, {})
+    assert memory.subjects.state(ONE) == SubjectState()
+    assert (memory.sessions, memory.subjects.states) == ({}, {})
 
 
 @given(st.lists(st.sampled_from([0, 0, 0, 1]), max_size=40))

@@ -108,5 +108,7 @@ def test_who_is_named() -> None:
     assert list(named_in(event)) == [customer(0)]
     assert list(named_in(replace(event, actor="billing"))) == [customer(0)]
     assert list(named_in(replace(event, actor=staff))) == [customer(0), staff]
+    named = replace(event, actor=staff, aliases=(customer(0, 1), customer(0, 2)))
+    assert list(named_in(named)) == [customer(0), customer(0, 1), customer(0, 2), staff]
     notice = NoticeEvent(occurred_at=judging.at(judging.NOW), system="crm", event_id=UUID(int=1))
     assert list(named_in(notice)) == []

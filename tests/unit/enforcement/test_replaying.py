@@ -6,13 +6,23 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+import judging
+from ansvar.enforcement.judging import judge
+from ansvar.enforcement.opening import Batch, Record
+from ansvar.enforcement.people import Known
+from ansvar.enforcement.reading import Together
 from ansvar.enforcement.replaying import event_of_row, replay
 from ansvar.enforcement.rows import time_of
+from ansvar.enforcement.subjects import Subjects
 from ansvar.enforcement.wiring import scopes
 from ansvar.events.control import signed_activation
+from ansvar.events.envelope import SessionHeader
 from ansvar.events.identifiers import normalise_event
+from ansvar.events.model import Event, Identifier
 from ansvar.events.partition import partition_of
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.decide import ENGINES
@@ -29,6 +39,8 @@ from records import (
     bundle,
     bundle_bytes,
     deployment,
+    numbered,
+    persons,
 )
 
 YEAR = tuple(map(normalise_event, generate(1_500).events))
@@ -94,3 +106,84 @@ def test_an_event_of_a_row_names_no_person(chains: list[Chain]) -> None:
             event = event_of_row(judged.row)
             assert event.subject is None or event.subject.value == judged.row.subject.hex()
             assert event.kind == judged.row.kind
+
+
+# Persons of several identifiers
+
+WHO = [
+    Identifier("email", "anna@example.com"),
+    Identifier("phone_number", "+46701234567"),
+    *(Identifier("customer_number", f"K-{n}") for n in range(3)),
+]
+HEADER = SessionHeader(b"d" * 16, "local", b"s" * 16, NOW, 1, b"", b"", b"")
+
+
+def _contents() -> list[Event]:
+    """Events that change a state, under ids that meet, and events judged by it."""
+    return [
+        judging.collect("2026-01-01", "marketing", ("email",)),
+        judging.collect("2026-02-25", "contract", ("name", "email")),
+        judging.contract("started", "2026-01-01"),
+        judging.contract("ended", "2026-02-01"),
+        judging.contract("started", "2026-02-01"),
+        judging.contract("ended", "2026-02-01", "C2"),
+        judging.objection("2026-01-15", "direct_marketing"),
+        judging.objection("2026-01-15", "direct_marketing", "withdrawn"),
+        judging.objection("2026-01-20", "direct_marketing", "refused"),
+        judging.objection("2026-01-15", request="R9"),
+        judging.rights("restriction", "fulfilled", "2026-02-10"),
+        judging.rights("restriction", "withdrawn", "2026-02-10"),
+        judging.rights("portability", "received", "2026-02-01", "R9"),
+        judging.rights("portability", "withdrawn", "2026-02-01", "R9"),
+        judging.rights("erasure", "fulfilled", "2026-02-20", "R8", reason="asked for"),
+        judging.disclose("insurer", ground="service_delivery", reference="R9"),
+        judging.interest("email", "2026-02-01", "marketing", data_categories=["email"]),
+        judging.interest("call", "2026-03-01", "marketing", data_categories=["phone"]),
+        judging.process("use", "2026-03-01", purpose="contract", legal_basis="contract"),
+    ]
+
+
+CONTENTS = _contents()
+
+
+@st.composite
+def named_events(draw: st.DrawFn) -> list[Event]:
+    """Events about some identifiers, of which some name others with them."""
+    found = []
+    for number in range(draw(st.integers(2, 25))):
+        who, *others = draw(st.lists(st.sampled_from(WHO), min_size=1, max_size=3))
+        aliases = tuple(others) if draw(st.integers(0, 3)) == 0 else ()
+        content = draw(st.sampled_from(CONTENTS))
+        found.append(normalise_event(numbered(content, number, subject=who, aliases=aliases)))
+    return found
+
+
+@given(named_events())
+@settings(max_examples=150)
+def test_evaluate_judging_and_replay_agree_on_persons_of_several_identifiers(events: list[Event]) -> None:
+    chain, together = Chain(), Together()
+    for event in events:
+        together.add(event)
+    found = dict(persons(*events))
+    for who, own in list(found.items()):
+        first = together.first(who)
+        found[who] = Known(own.reference, own.keys, own.chain, ids=found[first or who].keys)
+    evaluator = Evaluator(bundle(), as_of=time_of(NOW), engine=chain.memory.engine)
+    for number, event in enumerate(events):
+        record = Record(0, number, NOW, b"")
+        *links, made = judge(record, Batch(HEADER, number, (event,), {}), chain.memory, found, chain.rules)
+        chain.judged += [*links, made]
+        assert {link.row.kind for link in links} <= {"link"}
+        verdict = evaluator.judge(event)
+        assert (made.row.verdict, made.findings) == (verdict.verdict, verdict.findings)
+    rows = [judged.row for judged in chain.judged]
+    replayed = list(replay(rows, same, scopes(deployment())))
+    assert len(replayed) == len(events)
+    assert [again.row.seq for again in replayed if not again.agrees] == []
+    folded = Subjects()
+    for row in rows:
+        folded.took(row)
+    assert (folded.states, folded.survivors) == (
+        chain.memory.subjects.states,
+        chain.memory.subjects.survivors,
+    )

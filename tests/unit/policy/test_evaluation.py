@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ansvar.events.boundary import event_from_object
 from ansvar.events.errors import InvalidEvent
-from ansvar.events.model import Event
+from ansvar.events.model import Event, Identifier
 from ansvar.policy.decide import UnknownEngine
 from ansvar.policy.evaluation import Evaluator
 from ansvar.policy.verdict import PERMIT
@@ -49,20 +50,74 @@ def test_an_event_of_nobody_is_judged() -> None:
     assert judge(event_from_object(notice)) is PERMIT
 
 
-def test_aliases_are_refused_in_so_many_words() -> None:
-    event = event_from_object(
-        {
-            "kind": "processing",
-            "operation": "use",
-            "occurred_at": at(NOW),
-            "system": "crm",
-            "subject": {"type": "customer_number", "value": "K1"},
-            "aliases": [{"type": "email", "value": "anna@example.com"}],
-        }
-    )
-    with pytest.raises(InvalidEvent, match=r"aliases.*not supported yet") as caught:
-        judge(event)
-    assert "anna" not in str(caught.value)
+EMAIL, PHONE, NUMBER = (
+    ("email", "anna@example.com"),
+    ("phone_number", "+46701234567"),
+    ("customer_number", "K1"),
+)
+
+
+def naming(*identifiers: tuple[str, str], event: Event | None = None) -> Event:
+    """An event of the first identifier that names the others together with it."""
+    subject, *aliases = (Identifier(type_, value) for type_, value in identifiers)  # type: ignore[arg-type] # types
+    return replace(event or process(), subject=subject, aliases=tuple(aliases))
+
+
+NO = objection("2026-01-05", "direct_marketing")
+OFFER = interest("email", purpose="marketing")
+
+
+def fired(event: Event, *history: Event) -> list[str]:
+    return [finding.rule for finding in judge(event, *history).findings]
+
+
+def test_identifiers_are_different_subjects_until_an_event_names_them_together() -> None:
+    evaluator = Evaluator(sample_bundle())
+    told = [
+        [finding.rule for finding in evaluator.judge(event).findings]
+        for event in (by(NO, *EMAIL), by(OFFER, *PHONE), naming(PHONE, EMAIL), by(OFFER, *PHONE))
+    ]
+    assert told == [[], [], [], ["marketing.objected"]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(EMAIL, PHONE), (PHONE, EMAIL), (NUMBER, EMAIL, PHONE), (PHONE, NUMBER, EMAIL), (EMAIL, PHONE, EMAIL)],
+)
+def test_the_joining_event_sees_the_union(names: tuple[tuple[str, str], ...]) -> None:
+    assert fired(naming(*names, event=OFFER), by(NO, *EMAIL)) == ["marketing.objected"]
+    assert fired(naming(*names, event=OFFER), by(NO, *PHONE)) == ["marketing.objected"]
+
+
+def test_joined_by_way_of_a_third() -> None:
+    chain = (by(NO, *EMAIL), naming(PHONE, NUMBER), naming(NUMBER, EMAIL))
+    assert fired(by(OFFER, *PHONE), *chain) == ["marketing.objected"]
+    assert fired(by(OFFER, *PHONE), *chain[:2]) == []
+
+
+def test_a_second_spelling_of_an_alias_is_the_same_person() -> None:
+    joined = naming(PHONE, ("email", "Anna@Example.com"))
+    assert fired(by(OFFER, *PHONE), by(NO, *EMAIL), joined) == ["marketing.objected"]
+
+
+def test_requests_and_contracts_of_one_id_are_one() -> None:
+    """Received under one identifier, withdrawn under another, before it was known that they are one's."""
+    history = [by(NO, *EMAIL), by(objection("2026-01-06", phase="withdrawn"), *PHONE)]
+    assert fired(by(OFFER, *EMAIL), *history) == ["marketing.objected"]
+    assert fired(by(OFFER, *EMAIL), *history, naming(PHONE, EMAIL)) == []
+    other = [history[0], by(objection("2026-01-06", phase="withdrawn", request="R2"), *PHONE)]
+    assert fired(by(OFFER, *EMAIL), *other, naming(PHONE, EMAIL)) == ["marketing.objected"]
+
+
+def test_a_request_goes_on_under_another_identifier() -> None:
+    withdrawn = by(objection("2026-01-06", phase="withdrawn"), *PHONE)
+    assert fired(by(OFFER, *EMAIL), by(NO, *EMAIL), naming(PHONE, EMAIL), withdrawn) == []
+
+
+def test_whoever_is_joined_goes_on_as_one() -> None:
+    """What comes after under either name enters the one state."""
+    for one, other in ((EMAIL, PHONE), (PHONE, EMAIL)):
+        assert fired(by(OFFER, *one), naming(EMAIL, PHONE), by(NO, *other)) == ["marketing.objected"]
 
 
 def test_an_invalid_event_leaves_no_trace() -> None:
@@ -70,6 +125,14 @@ def test_an_invalid_event_leaves_no_trace() -> None:
     with pytest.raises(InvalidEvent):
         evaluator.judge(by(objection("2026-01-05"), "personnummer", "640823-3235"))
     assert evaluator.judge(interest("email", purpose="marketing")) is PERMIT
+
+
+def test_an_invalid_event_joins_nobody() -> None:
+    evaluator = Evaluator(sample_bundle())
+    evaluator.judge(by(NO, *EMAIL))
+    with pytest.raises(InvalidEvent):
+        evaluator.judge(naming(PHONE, EMAIL, ("personnummer", "640823-3235")))
+    assert evaluator.judge(by(OFFER, *PHONE)) is PERMIT
 
 
 def test_an_unknown_engine_is_refused() -> None:

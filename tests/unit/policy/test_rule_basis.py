@@ -10,6 +10,7 @@ import pytest
 from ansvar.events.model import Event
 from ansvar.policy.bundle import BalancingTest
 from ansvar.sample import sample_bundle
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
@@ -191,6 +192,50 @@ CASES = [
     silent("basis.contract_ended", "nothing known", on_contract()),
     silent("basis.contract_ended", "another basis", process("use"), STARTED, ENDED),
     silent("basis.contract_ended", "a processor", on_contract(role="processor"), STARTED, ENDED),
+]
+
+LEAP_DAY = changed(
+    balancing_tests={"evaluation": (BalancingTest("LIA-E", "evaluation", days("2024-02-01", "2024-02-29")),)}
+)
+# By the day on which a test of balance or a contract begins and ends, also a leap day.
+CASES += [
+    *ends("basis.no_balancing_test", "in force", "2024-01-01", lambda when: interest(when=when)),
+    *begins(
+        "basis.no_balancing_test", "lapsed", "2026-05-01", lambda when: interest(when=when), bundle=UNTIL_MAY
+    ),
+    *begins(
+        "basis.no_balancing_test",
+        "lapsed on a leap day",
+        "2024-02-29",
+        lambda when: interest(when=when),
+        bundle=LEAP_DAY,
+    ),
+    silent("basis.no_contract", "its first instant", on_contract(when="2025-01-10 09:00"), STARTED),
+    fires(
+        "basis.no_contract", "the instant before", on_contract(when=just_before("2025-01-10 09:00")), STARTED
+    ),
+    *(
+        case
+        for day in ("2025-01-10", "2024-02-29")
+        for case in ends(
+            "basis.no_contract",
+            f"begun {day}",
+            day,
+            lambda when: on_contract(when=when),
+            contract("started", day),
+        )
+    ),
+    *(
+        case
+        for day in ("2025-06-30", "2024-02-29")
+        for case in begins(
+            "basis.contract_ended",
+            f"ended {day}",
+            day,
+            lambda when: on_contract(when=when),
+            contract("ended", day),
+        )
+    ),
 ]
 
 

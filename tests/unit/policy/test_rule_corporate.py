@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansvar.events.model import Event
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
@@ -156,6 +157,29 @@ CASES = [
     ),
     silent("corporate.no_controller", "a controller", process()),
     silent("corporate.no_controller", "a contract", contract("started", NOW, role="processor")),
+]
+
+# By the day of the company's contract, also a leap day.
+CASES += [
+    case
+    for day in ("2025-03-01", "2024-02-29")
+    for case in (
+        *begins(
+            "corporate.not_controller",
+            f"started {day}",
+            day,
+            lambda when: use(when=when),
+            contract("started", day, customer_type="company"),
+        ),
+        *ends(
+            "corporate.not_controller",
+            f"ended {day}",
+            day,
+            lambda when: use(when=when),
+            contract("started", "2024-01-10", customer_type="company"),
+            contract("ended", day),
+        ),
+    )
 ]
 
 

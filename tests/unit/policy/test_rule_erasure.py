@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansvar.events.model import Event
+from boundaries import begins, ends
 from judging import (
     RuleCase,
     collect,
@@ -175,6 +176,40 @@ NEW_DATA = [
 ]
 
 CASES = AFTER_IT + BY_CONTRACT + NEW_CONTRACT + NEW_DATA
+
+# By the day, also a leap day.
+CASES += [
+    case
+    for day in ("2026-01-10", "2024-02-29")
+    for case in (
+        *begins(RULE, f"fulfilled {day}", day, lambda when: interest(when=when), erasure(day)),
+        *ends(
+            RULE,
+            f"a new contract {day}",
+            day,
+            lambda when: interest(when=when),
+            erasure("2024-01-10"),
+            contract("started", day),
+        ),
+        *ends(
+            RULE,
+            f"given anew {day}",
+            day,
+            lambda when: interest(when=when),
+            erasure("2024-01-10"),
+            collect(day),
+        ),
+        *begins(
+            RULE,
+            f"the contract ended {day}",
+            day,
+            lambda when: process("use", when, **SERVICE),
+            contract("started", "2023-01-10"),
+            erasure("2024-01-10"),
+            contract("ended", day),
+        ),
+    )
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from ansvar.events.model import Event
+from ansvar.policy.bundle import Settings
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
+    changed,
     contract,
     disclose,
     fires,
@@ -253,6 +257,63 @@ CASES = [
     silent("marketing.nix_exempted", "not listed", call(nix_exemption="consent")),
     silent("marketing.nix_exempted", "no exemption", listed(None)),
     silent("marketing.nix_exempted", "not a call", offer("sms", nix_listed=True, nix_exemption="consent")),
+]
+
+MONTH = changed(settings=Settings(existing_customer_months=1))
+
+
+def former(when: str) -> Event:
+    return listed("existing_customer", when)
+
+
+# By days and months, also over a leap day and from the last of January.
+CASES += [
+    *(
+        case
+        for day in ("2026-01-05", "2024-02-29")
+        for case in (
+            *begins("marketing.objected", f"on {day}", day, lambda when: offer(when=when), objection(day)),
+            *ends(
+                "marketing.objected",
+                f"withdrawn {day}",
+                day,
+                lambda when: offer(when=when),
+                objection("2024-01-10"),
+                objection(day, phase="withdrawn"),
+            ),
+        )
+    ),
+    *(
+        case
+        for checked, day in (("2026-01-01", "2026-03-03"), ("2024-01-01", "2024-03-02"))
+        for case in begins(
+            "marketing.nix_not_checked",
+            f"checked {checked}",
+            day,
+            partial(call, nix_checked_at=checked),
+        )
+    ),
+    *(
+        case
+        for ended, day, bundle in (
+            ("2025-03-02", "2026-03-03", None),
+            ("2024-02-29", "2025-03-01", None),
+            ("2026-01-31", "2026-03-01", MONTH),
+            ("2024-01-31", "2024-03-01", MONTH),
+            ("2026-02-28", "2026-03-29", MONTH),
+        )
+        for case in (
+            *begins("marketing.nix_listed", f"ended {ended}", day, former, *customer(ended), bundle=bundle),
+            *ends("marketing.nix_exempted", f"ended {ended}", day, former, *customer(ended), bundle=bundle),
+        )
+    ),
+    *ends(
+        "marketing.nix_listed",
+        "a customer from that day",
+        "2026-02-01",
+        former,
+        *customer(None, "2026-02-01"),
+    ),
 ]
 
 

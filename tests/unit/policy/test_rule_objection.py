@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from boundaries import begins, ends
 from judging import (
     RuleCase,
     disclose,
@@ -121,6 +124,28 @@ CASES = [
         objection("2026-02-01", phase="refused"),
     ),
     silent("objection.overridden", "erase", interest("erase", **GROUNDS), objection(SAID_NO)),
+]
+
+# By the day, also a leap day.
+CASES += [
+    case
+    for day in ("2026-01-05", "2024-02-29")
+    for rule, grounds in (("objection.in_force", {}), ("objection.overridden", GROUNDS))
+    for case in (
+        *begins(rule, f"on {day}", day, partial(interest, "use", **grounds), objection(day)),
+        *(
+            later
+            for phase in ("refused", "withdrawn")
+            for later in ends(
+                rule,
+                f"{phase} {day}",
+                day,
+                partial(interest, "use", **grounds),
+                objection("2024-01-10"),
+                objection(day, phase=phase),
+            )
+        ),
+    )
 ]
 
 

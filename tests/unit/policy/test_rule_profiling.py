@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ansvar.policy.bundle import System
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
@@ -109,6 +110,31 @@ CASES = [
         "from the day a human decides",
         process("decide", "2026-01-01", system="scoring"),
         bundle=MACHINE,
+    ),
+]
+
+# By the day from which the register says that a system decides by itself.
+CASES += [
+    *begins(
+        "decision.automated",
+        "set to decide",
+        "2025-01-01",
+        lambda when: process("decide", when, system="scoring"),
+        bundle=MACHINE,
+    ),
+    *ends(
+        "decision.automated",
+        "a human decides",
+        "2026-01-01",
+        lambda when: process("decide", when, system="scoring"),
+        bundle=MACHINE,
+    ),
+    *begins(
+        "decision.automated",
+        "set to decide on a leap day",
+        "2024-02-29",
+        lambda when: process("decide", when, system="scoring"),
+        bundle=changed(systems={"scoring": (System("scoring", "SE", True, period=days("2024-02-29")),)}),
     ),
 ]
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ansvar.policy.bundle import Settings
 from ansvar.policy.decide import decide
 from ansvar.policy.state import Fact, SubjectState, observe
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
@@ -194,6 +195,36 @@ CASES = [
     silent("purpose.no_collection_record", "known", process(), collect("2025-05-01"), bundle=STRICT),
     silent("purpose.no_collection_record", "a collect is the record", collect(NOW), bundle=STRICT),
     silent("purpose.no_collection_record", "an erase needs none", process("erase"), bundle=STRICT),
+]
+
+# By the day of a collect, also a leap day.
+CASES += [
+    *begins(
+        "purpose.incompatible", "a lead's number", "2025-05-01", lambda when: use("contract", when), LEAD
+    ),
+    *begins(
+        "purpose.incompatible",
+        "collected on a leap day",
+        "2024-02-29",
+        lambda when: use("contract", when),
+        collect("2024-02-29", "marketing", ("phone_number",)),
+    ),
+    *ends(
+        "purpose.incompatible",
+        "erased on a leap day",
+        "2024-02-29",
+        lambda when: use("contract", when),
+        collect("2024-01-10", "marketing", ("phone_number",)),
+        rights("erasure", "fulfilled", "2024-02-29"),
+    ),
+    *ends(
+        "purpose.no_collection_record",
+        "collected on a leap day",
+        "2024-02-29",
+        lambda when: process(when=when),
+        collect("2024-02-29"),
+        bundle=STRICT,
+    ),
 ]
 
 

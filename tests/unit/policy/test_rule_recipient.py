@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
@@ -181,6 +182,51 @@ CASES = [
         "recipient.no_subscription",
         "the register outranks what is stated",
         disclose(recipient_type="partner"),
+    ),
+]
+
+LEAP_DAY = registering("mailing-house", agreements=(days("2024-02-29"),), guarantees=(days("2024-02-29"),))
+# By the day of the agreement, of the review and of the contract, also a leap day.
+CASES += [
+    *ends("recipient.unvetted", "agreed", "2024-01-15", lambda when: transfer(when=when)),
+    *ends(
+        "recipient.unvetted",
+        "agreed on a leap day",
+        "2024-02-29",
+        lambda when: transfer(when=when),
+        bundle=LEAP_DAY,
+    ),
+    *begins("recipient.unvetted", "lapsed", "2025-12-31", lambda when: transfer("lapsed-printer", when)),
+    *begins("recipient.unvetted", "lapsed", "2028-01-01", lambda when: transfer(when=when)),
+    *begins(
+        "recipient.unvetted",
+        "lapsed on a leap day",
+        "2024-02-29",
+        lambda when: transfer(when=when),
+        bundle=registering(
+            "mailing-house", agreements=(days(),), guarantees=(days("2023-01-01", "2024-02-29"),)
+        ),
+    ),
+    *(
+        case
+        for day in ("2025-01-10", "2024-02-29")
+        for case in (
+            *ends(
+                "recipient.no_subscription",
+                f"begun {day}",
+                day,
+                lambda when: transfer("membership-partner", when),
+                contract("started", day),
+            ),
+            *begins(
+                "recipient.no_subscription",
+                f"ended {day}",
+                day,
+                lambda when: transfer("membership-partner", when),
+                contract("started", "2023-01-10"),
+                contract("ended", day),
+            ),
+        )
     ),
 ]
 

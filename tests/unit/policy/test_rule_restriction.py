@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansvar.events.model import Event
+from boundaries import begins, ends
 from judging import (
     RuleCase,
     disclose,
@@ -62,6 +63,23 @@ CASES = [
         silent(RULE, operation, interest(operation), GRANTED)
         for operation in ("store", "erase", "rectify", "restrict")
     ),
+]
+
+# By the day, also a leap day.
+CASES += [
+    case
+    for day in ("2026-01-10", "2024-02-29")
+    for case in (
+        *begins(RULE, f"granted {day}", day, lambda when: interest(when=when), restriction("fulfilled", day)),
+        *ends(
+            RULE,
+            f"lifted {day}",
+            day,
+            lambda when: interest(when=when),
+            restriction("fulfilled", "2024-01-10"),
+            restriction("withdrawn", day),
+        ),
+    )
 ]
 
 

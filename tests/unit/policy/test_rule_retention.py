@@ -8,6 +8,7 @@ import pytest
 
 from ansvar.events.model import Event
 from ansvar.policy.bundle import Settings
+from boundaries import begins
 from judging import (
     RuleCase,
     changed,
@@ -332,6 +333,37 @@ NOT_JUDGED = [
 ]
 
 CASES = AT_THE_END + AFTER_A_YEAR + OBJECTED + NOT_JUDGED
+
+MONTH = changed(settings=Settings(retention_months=1))
+# By the day: at the end for the contract, a period of months later for marketing.
+CASES += [
+    *(
+        case
+        for day in ("2025-01-31", "2024-02-29")
+        for case in begins(
+            RULE, f"contract, ended {day}", day, lambda when: contractual(when=when), contract("ended", day)
+        )
+    ),
+    *(
+        case
+        for ended, day, bundle in (
+            ("2025-01-31 15:00", "2026-02-01", None),
+            ("2024-02-29 08:00", "2025-03-01", None),
+            ("2023-02-28 08:00", "2024-02-29", None),
+            ("2025-01-31 15:00", "2025-03-01", MONTH),
+            ("2024-01-31 15:00", "2024-03-01", MONTH),
+            ("2024-01-29 15:00", "2024-03-01", MONTH),
+        )
+        for case in begins(
+            RULE,
+            f"marketing, ended {ended}",
+            day,
+            lambda when: marketing(when=when),
+            contract("ended", ended),
+            bundle=bundle,
+        )
+    ),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

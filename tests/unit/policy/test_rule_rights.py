@@ -14,6 +14,7 @@ from ansvar.policy.rules.rights import CHAPTER
 from ansvar.policy.state import SubjectState, fact_of, observe
 from ansvar.policy.verdict import PERMIT, Finding
 from ansvar.sample import sample_bundle
+from boundaries import begins, ends
 from judging import (
     RuleCase,
     changed,
@@ -307,6 +308,74 @@ UNKNOWN = [
 ]
 
 CASES = IDENTIFICATION + WEAK + FEES + REFUSED + UNFIT + UNKNOWN
+
+LEAP_DAY = changed(secure_methods={"freja": (days("2024-02-29", "2026-01-31"),)})
+
+
+def identified(when: str) -> Event:
+    return access("identified", when, method="freja")
+
+
+def asked_on(when: str) -> Event:
+    return access("received", when, fee=100)
+
+
+# By days and months, also a leap day and the last of January.
+CASES += [
+    *ends("rights.weak_identification", "counted from a leap day", "2024-02-29", identified, bundle=LEAP_DAY),
+    *begins("rights.weak_identification", "counted no more", "2026-01-31", identified, bundle=LEAP_DAY),
+    *begins("rights.fee", "a year from 31 January", "2026-02-01", asked_on, FIRST, other("2025-01-31 15:00")),
+    *begins(
+        "rights.fee",
+        "a year from a leap day",
+        "2025-03-01",
+        asked_on,
+        other("2024-02-29", "R2"),
+        other("2024-09-01"),
+    ),
+    *(
+        case
+        for day in ("2025-06-30", "2024-02-29")
+        for case in (
+            *begins(
+                "rights.erasure_blocked",
+                f"a contract begun {day}",
+                day,
+                lambda when: rights("erasure", "fulfilled", when),
+                contract("started", day),
+            ),
+            *ends(
+                "rights.erasure_blocked",
+                f"the contract ended {day}",
+                day,
+                lambda when: rights("erasure", "fulfilled", when),
+                contract("started", "2023-01-10"),
+                contract("ended", day),
+            ),
+            *ends(
+                "rights.portability_not_customer",
+                f"a customer from {day}",
+                day,
+                lambda when: rights("portability", "received", when),
+                contract("started", day),
+            ),
+            *ends(
+                "rights.unknown_request",
+                f"received {day}",
+                day,
+                lambda when: access("identified", when, method="bankid"),
+                access("received", day),
+            ),
+            *ends(
+                "rights.not_identified",
+                f"identified {day}",
+                day,
+                lambda when: access("fulfilled", when),
+                access("identified", day, method="bankid"),
+            ),
+        )
+    ),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ansvar.events.model import Event
+from boundaries import begins
 from judging import RuleCase, fires, just_before, rights, silent
 
 LATE, EXTENSION = "rights.late", "rights.extension_late"
@@ -214,6 +215,21 @@ EXTENSIONS = [
 ]
 
 CASES = ANSWERS + EXTENSIONS
+
+# By the day; those of receipt hold leap days and the last of January.
+CASES += [
+    case
+    for received, _, after in DEADLINES
+    for rule, make in ((LATE, answer), (EXTENSION, extended))
+    for case in begins(rule, f"received {received}, by the day", after, make, asked(received))
+]
+CASES += [
+    case
+    for received, _, after in EXTENDED_DEADLINES
+    for case in begins(
+        LATE, f"extended, {received}, by the day", after, answer, asked(received), extended(received)
+    )
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -10,6 +10,7 @@ import pytest
 from ansvar.events.boundary import event_from_object
 from ansvar.events.model import Event
 from ansvar.policy.bundle import Bundle, Period, System
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
@@ -90,6 +91,32 @@ CASES = [
         bundle=running(("US", days("2026-01-01"))),
     ),
     fires("system.outside_eea", "of disputed status", process(), bundle=DISPUTED, severity="flag"),
+]
+
+LEAP = running(("SE", days("2024-02-29", "2025-06-01")))
+MOVED_ON_A_LEAP_DAY = running(("US", days(None, "2024-02-29")), ("SE", days("2024-02-29")))
+# By the day, also a leap day.
+CASES += [
+    *ends("system.unregistered", "in use", "2026-01-01", lambda when: process(when=when), bundle=LATER),
+    *begins("system.unregistered", "retired", "2026-06-01", lambda when: process(when=when), bundle=LATER),
+    *ends(
+        "system.unregistered",
+        "in use on a leap day",
+        "2024-02-29",
+        lambda when: process(when=when),
+        bundle=LEAP,
+    ),
+    *ends("system.outside_eea", "moved", "2026-01-01", lambda when: process(when=when), bundle=MOVED),
+    *ends(
+        "system.outside_eea",
+        "moved on a leap day",
+        "2024-02-29",
+        lambda when: process(when=when),
+        bundle=MOVED_ON_A_LEAP_DAY,
+    ),
+    *begins(
+        "system.outside_eea", "inside no more", "2021-06-28", lambda when: process(when=when), bundle=BRITISH
+    ),
 ]
 
 

@@ -13,6 +13,7 @@ from ansvar.policy.bundle import PROFILES, Settings
 from ansvar.policy.decide import decide
 from ansvar.policy.state import SubjectState
 from ansvar.sample import sample_bundle
+from boundaries import begins, ends
 from judging import (
     NOW,
     RuleCase,
@@ -86,6 +87,24 @@ CASES = [
     ),
     silent("event.late", "no patience, at once", process(), recorded=NOW, bundle=AT_ONCE),
     fires("event.late", "no patience", process(when=just_before(NOW)), recorded=NOW, bundle=AT_ONCE),
+]
+
+# By the day, a leap day on the way: 400 days before 29 February 2024 is 25 January 2023.
+CASES += [
+    *ends(
+        "event.late",
+        "recorded at midnight of a leap day",
+        "2023-01-25",
+        lambda when: process(when=when),
+        recorded="2024-02-29",
+    ),
+    *begins(
+        "event.future",
+        "recorded five minutes before midnight of a leap day",
+        "2024-03-01",
+        lambda when: process(when=when),
+        recorded=just_before("2024-02-29 23:55"),
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from ansvar.events.model import Event
 from ansvar.policy.bundle import ScopeEvidence, SubProcessor
 from ansvar.sample import sample_bundle
+from boundaries import begins, ends
 from judging import (
     RuleCase,
     abroad,
@@ -279,6 +281,65 @@ CASES = [
     silent("transfer.country_unknown", "inside", transfer(country="SE")),
     silent("transfer.country_unknown", "third", transfer(country="US")),
     silent("transfer.country_unknown", "none stated", transfer()),
+]
+
+LEAP_DAY = ScopeEvidence("US-DPF", days("2024-02-29", "2025-06-01"))
+# By the day, also a leap day.
+CASES += [
+    *begins("transfer.third_country", "GB", "2021-06-28", lambda when: transfer(when=when, country="GB")),
+    *ends("transfer.no_safeguard", "clauses", "2024-02-01", lambda when: transfer("support-desk-in", when)),
+    *begins(
+        "transfer.no_safeguard",
+        "rules that end on a leap day",
+        "2024-02-29",
+        lambda when: transfer(when=when),
+        bundle=abroad("IN", instrument("bcr", period=days("2024-01-01", "2024-02-29"))),
+    ),
+    *ends(
+        "transfer.no_safeguard", "a decision", "2012-08-21", lambda when: transfer(when=when, country="UY")
+    ),
+    *ends(
+        "transfer.adequacy_not_in_force",
+        "in force",
+        "2012-08-21",
+        lambda when: transfer(when=when, country="UY", safeguard="adequacy"),
+    ),
+    *begins(
+        "transfer.adequacy_not_in_force",
+        "at its end",
+        "2031-12-27",
+        lambda when: transfer(when=when, country="GB", safeguard="adequacy"),
+    ),
+    *ends(
+        "transfer.adequacy_not_in_force",
+        "on the list",
+        "2023-09-01",
+        lambda when: transfer("google-maps", when, safeguard="adequacy"),
+    ),
+    *ends(
+        "transfer.adequacy_not_in_force",
+        "on the list on a leap day",
+        "2024-02-29",
+        lambda when: transfer(when=when, safeguard="adequacy"),
+        bundle=abroad("US", scope=(LEAP_DAY,)),
+    ),
+    *begins(
+        "transfer.adequacy_not_in_force",
+        "off the list",
+        "2025-06-01",
+        lambda when: transfer(when=when, safeguard="adequacy"),
+        bundle=abroad("US", scope=(LEAP_DAY,)),
+    ),
+    *(
+        case
+        for country, day in (("BR", "2026-01-26"), ("JP", "2019-01-23"), ("US", "2023-07-10"))
+        for case in begins(
+            "transfer.scope_unverified",
+            f"a limited decision on {country}",
+            day,
+            partial(transfer, "nobody", country=country, safeguard="adequacy"),
+        )
+    ),
 ]
 
 

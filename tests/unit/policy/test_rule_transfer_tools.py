@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from ansvar.events.model import Event
+from boundaries import begins, ends
 from judging import NOW, RuleCase, abroad, days, fires, instrument, just_before, silent, transfer
 
 SHIELD = {"safeguard": "privacy_shield", "country": "US"}
@@ -153,9 +155,9 @@ CASES = [
         "nothing stated but a reference to something else",
         transfer("support-desk-in", safeguard_reference="SCC-1999"),
     ),
-    fires(
+    silent(
         "transfer.safeguard_unregistered",
-        "nothing stated, so the corporate rules in force count as stated, but the reference is not theirs",
+        "nothing stated, the reference is not that of the corporate rules, but a decision covers",
         transfer("monitoring-group-ch", safeguard_reference="2000/518/EC"),
     ),
     silent(
@@ -245,6 +247,74 @@ CASES = [
     ),
     silent("transfer.tool_not_in_policy", "clauses", transfer("app-hosting-us", safeguard="scc")),
     silent("transfer.tool_not_in_policy", "inside", transfer(safeguard="derogation")),
+]
+
+BOUND = abroad("IN", instrument("bcr", period=days("2024-02-29", "2026-01-31")))
+CERTIFIED = abroad("IN", instrument("certification", period=days("2024-02-29", "2026-01-31")))
+# By the day, also a leap day.
+CASES += [
+    *(
+        case
+        for stated, day in ((SHIELD, "2016-07-12"), (HARBOR, "2000-07-26"))
+        for case in ends(
+            "transfer.tool_invalid",
+            stated["safeguard"],
+            day,
+            partial(transfer, "mailing-house", **stated),
+        )
+    ),
+    *(
+        case
+        for stated, day in ((SHIELD, "2020-07-16"), (HARBOR, "2015-10-06"))
+        for case in begins(
+            "transfer.tool_invalid",
+            f"{stated['safeguard']}, annulled",
+            day,
+            partial(transfer, "mailing-house", **stated),
+        )
+    ),
+    *begins(
+        "transfer.tool_invalid",
+        "a repealed set",
+        "2022-12-27",
+        lambda when: transfer(when=when, safeguard="scc"),
+        bundle=abroad("IN", OLD_SET),
+    ),
+    *ends(
+        "transfer.safeguard_unregistered",
+        "in force on a leap day",
+        "2024-02-29",
+        lambda when: transfer(when=when, safeguard="bcr"),
+        bundle=BOUND,
+    ),
+    *begins(
+        "transfer.safeguard_unregistered",
+        "at its end",
+        "2026-01-31",
+        lambda when: transfer(when=when, safeguard="bcr"),
+        bundle=BOUND,
+    ),
+    *begins(
+        "transfer.assessment_missing",
+        "asked for since Schrems II",
+        "2020-07-17",
+        lambda when: transfer(when=when, safeguard="bcr"),
+        bundle=abroad("IN", instrument("bcr", assessment=None, period=days("2019-01-01"))),
+    ),
+    *begins(
+        "transfer.tool_not_in_policy",
+        "certified on a leap day",
+        "2024-02-29",
+        lambda when: transfer(when=when),
+        bundle=CERTIFIED,
+    ),
+    *ends(
+        "transfer.tool_not_in_policy",
+        "certified no more",
+        "2026-01-31",
+        lambda when: transfer(when=when),
+        bundle=CERTIFIED,
+    ),
 ]
 
 

@@ -1,14 +1,15 @@
-"""What the whole year keeps to, breaches included, beyond the rules that are planted so far.
+"""What the calm stories keep to, whatever day the year ends on.
 
 Each test is a property of the stories, written without the judge; together they cover the rules on sources,
-profiling, decisions, systems, company customers, retention, restriction, erasure, requests and cookies.
+profiling, decisions, systems, company customers, retention, restriction, erasure, requests and cookies, and
+the clocks of the sweep.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -22,16 +23,36 @@ from ansvar.events.model import (
     TransferEvent,
 )
 from ansvar.sample import sample_bundle
-from ansvar.sample.company import generate
+from ansvar.sample.calendar import Calendar
+from ansvar.sample.company import STORIES
+from ansvar.sample.dice import Dice
+from ansvar.sample.people import People
+from ansvar.sample.scene import ABROAD, AUTHORITY, Scene
 
 CONTACT = {"name", "address", "email", "phone_number", "customer_number"}
 SECURE = sample_bundle().secure_methods
 MONTH = timedelta(days=28)
 
 
+# The last days of a year of the calendar and of one that ends on a Sunday.
+@pytest.fixture(scope="module", params=[date(2025, 12, 31), date(2026, 11, 22)], ids=str)
+def calendar(request: pytest.FixtureRequest) -> Calendar:
+    return Calendar(request.param)
+
+
 @pytest.fixture(scope="module")
-def events() -> tuple[Event, ...]:
-    return generate(12_000, 11).events
+def events(calendar: Calendar) -> tuple[Event, ...]:
+    people, drafts = People(), []
+    for number in range(250):
+        for story, percent in STORIES:
+            for turn in range(1 + percent // 20):
+                scene = Scene(calendar, people, Dice(11, story.__name__, number, turn))
+                story(scene)
+                assert not scene.clocks
+                drafts += scene.drafts
+    assert {rule for draft in drafts for rule in draft.rules} == {*ABROAD, *AUTHORITY}
+    assert not any(draft.live or draft.producer for draft in drafts)
+    return tuple(draft.event for draft in drafts)
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +227,52 @@ def test_who_takes_their_data_along_was_a_customer(lives: dict[Identifier, list[
         asked = at_phase(life, "portability", "received")
         if asked is not None:
             assert any(isinstance(event, ContractEvent) and event.occurred_at < asked for event in life)
+
+
+def test_everything_happens_within_the_year(events: tuple[Event, ...], calendar: Calendar) -> None:
+    days = [calendar.day_of(event.occurred_at) for event in events]
+    assert 0 <= min(days) < 10
+    assert calendar.days - 10 < max(days) < calendar.days
+
+
+def test_whoever_got_data_is_told_of_their_correction_rest_or_end(
+    lives: dict[Identifier, list[Event]],
+) -> None:
+    told_of: set[str] = set()
+    for life in lives.values():
+        for done in life:
+            if not isinstance(done, RightsEvent) or done.phase != "fulfilled":
+                continue
+            if done.right not in {"rectification", "restriction", "erasure"}:
+                continue
+            got = {
+                event.recipient
+                for event in life
+                if isinstance(event, TransferEvent | DisclosureEvent)
+                and event.occurred_at <= done.occurred_at
+            }
+            told = {
+                event.recipient
+                for event in life
+                if isinstance(event, RightsEvent)
+                and (event.request_id, event.phase) == (done.request_id, "recipients_notified")
+                and event.occurred_at < done.occurred_at + timedelta(days=30)
+            }
+            assert told == got
+            if got:
+                told_of.add(done.right)
+    assert told_of == {"rectification", "restriction", "erasure"}
+
+
+def test_who_objected_and_left_is_erased_within_days(lives: dict[Identifier, list[Event]]) -> None:
+    seen = 0
+    for life in lives.values():
+        ends = [e.occurred_at for e in life if isinstance(e, ContractEvent) and e.phase == "ended"]
+        objected = at_phase(life, "objection", "received")
+        if ends and objected is not None and objected < ends[-1]:
+            seen += 1
+            erased = [
+                e.occurred_at for e in life if isinstance(e, ProcessingEvent) and e.operation == "erase"
+            ]
+            assert ends[-1] < erased[-1] < ends[-1] + timedelta(days=10)
+    assert seen

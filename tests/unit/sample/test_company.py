@@ -3,59 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 import pytest
 
 from ansvar.events.boundary import validated
 from ansvar.events.identifiers import normalise_event
-from ansvar.events.model import Event
-from ansvar.sample.company import Year, generate
-from ansvar.sample.plants import PLANTS
+from ansvar.events.model import Event, RightsEvent
+from ansvar.policy.rules import ALL_RULES
+from ansvar.sample.calendar import STOCKHOLM
+from ansvar.sample.company import Year, generate, year_before
 
-# The rules that the year must break, by POLICY's chapters.
-PLANTED_RULES = {
-    "purpose.missing",
-    "purpose.undeclared",
-    "purpose.incompatible",
-    "category.missing",
-    "category.undeclared",
-    "category.profiling_only",
-    "category.personnummer",
-    "basis.missing",
-    "basis.not_in_policy",
-    "basis.unknown",
-    "basis.purpose_mismatch",
-    "basis.no_balancing_test",
-    "basis.no_contract",
-    "basis.contract_ended",
-    "marketing.objected",
-    "marketing.nix_not_checked",
-    "marketing.nix_result_missing",
-    "marketing.nix_listed",
-    "marketing.nix_exempted",
-    "objection.in_force",
-    "objection.overridden",
-    "transfer.third_country",
-    "transfer.no_safeguard",
-    "transfer.adequacy_not_in_force",
-    "transfer.scope_unverified",
-    "transfer.tool_invalid",
-    "transfer.safeguard_unregistered",
-    "transfer.assessment_missing",
-    "transfer.tool_not_in_policy",
-    "transfer.country_unknown",
-    "recipient.unregistered",
-    "recipient.unvetted",
-    "recipient.type_mismatch",
-    "recipient.no_subscription",
-    "disclosure.authority",
-    "disclosure.ground_missing",
-    "disclosure.reference_missing",
+# The rules that the year must break where it is only judged: all but one that is off, and those on recording.
+PLANTED_RULES = {rule.id for rule in ALL_RULES} - {
+    "purpose.no_collection_record",
+    "event.late",
+    "event.future",
+    "producer.out_of_scope",
 }
-GOLDEN = "ac2b29c93a344e0ac683f861b8ce88ab788579a3a4decef6f78e544dea3f4b48"
+RECORDING = {"event.late", "event.future", "producer.out_of_scope"}
+GOLDEN = "c4e3fa389671726bcf2dbc9778d380caa154231689c49bff30051c9939970494"
 
 
 def encoded(year: Year) -> bytes:
@@ -102,7 +72,20 @@ def test_event_ids_are_uuid_version_7_of_the_time_the_event_happened() -> None:
         assert event.event_id.int >> 80 == round(event.occurred_at.timestamp() * 1_000)
 
 
-def test_only_reported_late_events_are_out_of_order() -> None:
+@pytest.mark.parametrize(
+    "changed", [{"ends": date(2025, 12, 30)}, {"ends": date(2025, 12, 31), "live": True}], ids=str
+)
+def test_nor_do_years_that_end_on_other_days_or_are_recorded(changed: dict[str, Any]) -> None:
+    ours = {event.event_id for event in generate(1_500, 7, year=2025).events}
+    assert ours.isdisjoint(event.event_id for event in generate(1_500, 7, **changed).events)
+
+
+def test_a_year_is_the_365_days_to_its_end() -> None:
+    assert encoded(generate(600, 3, year=2026)) == encoded(generate(600, 3, ends=date(2026, 12, 31)))
+    assert generate(600, 3, year=2026).as_of == datetime(2026, 12, 31, 23, tzinfo=UTC)
+
+
+def test_only_what_is_reported_late_is_out_of_order() -> None:
     year = generate(20_000)
     latest, late = year.events[0].occurred_at, []
     for event in year.events:
@@ -111,36 +94,44 @@ def test_only_reported_late_events_are_out_of_order() -> None:
         latest = max(latest, event.occurred_at)
     december_2023 = [event for event in late if event.occurred_at.year == 2023]
     assert {expected_on(year, event) for event in december_2023} == {("basis.no_balancing_test",)}
-    assert {event.system for event in late if event.occurred_at.year != 2023} == {"alarm_centre"}
+    within = [event for event in late if event.occurred_at.year == 2025]
+    assert {event.system for event in within} == {"alarm_centre", "support"}
+    assert {event.right for event in within if isinstance(event, RightsEvent)} == {"objection"}
     assert len(late) < len(year.events) / 100
 
 
-@pytest.mark.parametrize("year", [2025, 2026, 2027])
-def test_all_but_the_reported_queue_happens_within_the_year(year: int) -> None:
-    made = generate(2_000, year=year)
-    in_stockholm = [event.occurred_at + timedelta(hours=1) for event in made.events]
-    expected = {year, 2023} if year == 2025 else {year}
-    assert {at.year for at in in_stockholm} == expected
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("ends", [date(2025, 12, 31), *(date(2026, 11, 16 + day) for day in range(7))])
+def test_all_but_what_was_reported_late_happens_within_the_year(ends: date, live: bool) -> None:
+    made = generate(3_000, ends=ends, live=live)
+    outside = set()
+    for event in made.events:
+        day = event.occurred_at.astimezone(STOCKHOLM).date()
+        if not ends - timedelta(days=364) <= day <= ends:
+            outside.add((day - ends).days)
+            if live:
+                assert {"event.late", "event.future"} & set(expected_on(made, event))
+    assert all(days < -400 or (live and days > 365) for days in outside)
 
 
-@pytest.mark.parametrize("events", [500, 2_000, 20_000])
-def test_every_rule_is_planted_at_least_twice_and_counted_by_events(events: int) -> None:
-    year = generate(events)
-    assert min(year.planted[rule] for rule in PLANTED_RULES) >= 2
-    assert {rule for rule, count in year.planted.items() if count} == PLANTED_RULES
+@pytest.mark.parametrize(("events", "least"), [(210, 1), (500, 1), (1_100, 2), (20_000, 3)])
+@pytest.mark.parametrize("live", [False, True])
+def test_every_rule_and_clock_is_planted_and_counted_by_events(events: int, least: int, live: bool) -> None:
+    year = generate(events, live=live)
+    broken = {rule for rule, count in year.planted.items() if count}
+    assert broken == (PLANTED_RULES | RECORDING if live else PLANTED_RULES)
+    assert min(year.planted[rule] for rule in broken) >= least
+    assert min(year.clocks.values()) >= least
     assert Counter(year.planted) == Counter(rule for rules in year.expected.values() for rule in rules)
     ids = {event.event_id for event in year.events}
     assert year.expected.keys() <= ids
+    assert year.producers.keys() <= ids
 
 
 def test_plants_grow_mildly_with_the_year_and_most_of_it_is_calm() -> None:
     small, large = generate(500), generate(20_000)
     assert small.planted["purpose.missing"] < large.planted["purpose.missing"] < 20
     assert len(large.expected) < len(large.events) / 10
-
-
-def test_without_the_reported_queue_no_balancing_test_is_missing() -> None:
-    assert generate(500, year=2026).planted["basis.no_balancing_test"] == 0
 
 
 def test_every_identifier_and_every_event_is_valid() -> None:
@@ -159,14 +150,38 @@ def test_each_person_of_a_plant_is_their_own() -> None:
 
 
 @pytest.mark.parametrize("events", [-1, 0, 1, 100])
-def test_a_year_too_small_for_its_breaches_is_refused_with_the_number_it_takes(events: int) -> None:
-    least = sum(1 for plant in PLANTS for _ in plant.counts)
+@pytest.mark.parametrize("live", [False, True])
+def test_a_year_too_small_for_its_breaches_is_refused_with_the_number_it_takes(
+    events: int, live: bool
+) -> None:
     with pytest.raises(ValueError, match=r"ask for [0-9]+ or more") as refusal:
-        generate(events)
-    assert int(str(refusal.value).split("ask for ")[1].split()[0]) > least
+        generate(events, live=live)
+    enough = int(str(refusal.value).split("ask for ")[1].split()[0])
+    assert len(generate(enough, live=live).events) == enough
+    with pytest.raises(ValueError, match=f"ask for {enough} or more"):
+        generate(enough - 1, live=live)
 
 
 @pytest.mark.parametrize("year", [1999, 2024, 2028])
 def test_a_year_outside_the_sample_bundle_is_refused(year: int) -> None:
-    with pytest.raises(ValueError, match="2025 to 2027"):
+    with pytest.raises(ValueError, match="from 2025-02-28 to 2027-12-31"):
         generate(500, year=year)
+
+
+@pytest.mark.parametrize(
+    ("today", "ends"),
+    [
+        (date(2025, 3, 1), date(2025, 2, 28)),
+        (date(2026, 11, 23), date(2026, 11, 22)),
+        (date(2028, 1, 1), date(2027, 12, 31)),
+        (date(2028, 2, 4), date(2027, 12, 31)),
+    ],
+)
+def test_the_newest_year_ends_yesterday_or_with_the_register(today: date, ends: date) -> None:
+    assert year_before(today) == ends
+
+
+@pytest.mark.parametrize("today", [date(2025, 2, 28), date(2028, 2, 5), date.max])
+def test_where_the_register_allows_no_year_it_is_said_until_when(today: date) -> None:
+    with pytest.raises(ValueError, match="from 2025-03-01 to 2028-02-04"):
+        year_before(today)

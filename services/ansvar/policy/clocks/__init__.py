@@ -13,7 +13,13 @@ from types import MappingProxyType
 
 from ansvar.policy.clocks.clock import About, Clock, ClockFinding
 from ansvar.policy.clocks.happened import NOTHING, Breach, Handover, Happened, Notification
-from ansvar.policy.clocks.hindsight import ADEQUACY_ANNULLED, OBJECTION_RETROACTIVE, annulled, retroactive
+from ansvar.policy.clocks.hindsight import (
+    ADEQUACY_ANNULLED,
+    OBJECTION_RETROACTIVE,
+    annulled,
+    ends_any,
+    retroactive,
+)
 from ansvar.policy.clocks.register import (
     BREACH_NOTIFY_AUTHORITY,
     GUARANTEES_EXPIRING,
@@ -26,6 +32,7 @@ from ansvar.policy.clocks.subject import (
     RETENTION_OVERDUE,
     RIGHTS_DUE_SOON,
     RIGHTS_OVERDUE,
+    asks_recipients,
     due,
 )
 
@@ -55,8 +62,10 @@ __all__ = [
     "Happened",
     "Notification",
     "annulled",
+    "asks_recipients",
     "due",
     "due_of_breaches",
     "due_of_bundle",
+    "ends_any",
     "retroactive",
 ]

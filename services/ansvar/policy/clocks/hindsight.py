@@ -15,11 +15,11 @@ from ansvar.events.model import DisclosureEvent, Event, Right, TransferEvent
 from ansvar.policy.bundle import AdequacyDecision, Bundle, Instrument
 from ansvar.policy.case import Case, Destination, moment, quoted
 from ansvar.policy.clocks.clock import About, Clock, ClockFinding, finding, ordered
-from ansvar.policy.clocks.protection import covering, instruments
+from ansvar.policy.clocks.protection import covering
 from ansvar.policy.decide import decide
 from ansvar.policy.pattern import resolve
 from ansvar.policy.rule import USES_OF_DATA
-from ansvar.policy.rules.safeguard import third_countries
+from ansvar.policy.rules.safeguard import instruments_in_force, third_countries
 from ansvar.policy.state import SubjectState
 
 _OBJECTION: Right = "objection"
@@ -95,6 +95,13 @@ def annulled(
     return ordered(list(_annulled(event, row, old, new, now)))
 
 
+def ends_any(old: Bundle, new: Bundle) -> bool:
+    """Whether `new` ends a decision of `old` earlier; where it does not, no transfer need be looked at."""
+    return any(
+        _ended(decision, new) is not None for decisions in old.decisions.values() for decision in decisions
+    )
+
+
 def _annulled(
     event: TransferEvent | DisclosureEvent, row: tuple[int, int], old: Bundle, new: Bundle, now: datetime
 ) -> Iterator[ClockFinding]:
@@ -115,7 +122,7 @@ def _annulled(
                 new,
                 f"{event.kind} at {moment(at)} reaches {country} with {name} under {decision.citation}, "
                 f"which ends {moment(ended)}; "
-                f"{_replacement(instruments(new, holder_now, max(ended, now)))}",
+                f"{_replacement(instruments_in_force(new, holder_now, max(ended, now)))}",
                 ended,
                 (*row, country, "" if holder is None else holder.id, decision.id, ended),
                 About(at, recipient=None if holder is None else holder.id, row=row),

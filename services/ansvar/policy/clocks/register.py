@@ -15,7 +15,8 @@ from ansvar.policy.calendar import day_start, stockholm_date
 from ansvar.policy.case import moment, quoted
 from ansvar.policy.clocks.clock import About, Clock, ClockFinding, finding, ordered, shifted
 from ansvar.policy.clocks.happened import Breach
-from ansvar.policy.clocks.protection import covering, instruments
+from ansvar.policy.clocks.protection import covering
+from ansvar.policy.rules.safeguard import instruments_in_force
 
 _EXPIRING_DAYS = 90
 _BREACH = timedelta(hours=72)  # counted in hours, so it moves for no day off
@@ -121,7 +122,7 @@ def _reviewed_until(periods: Iterable[Period], now: datetime) -> datetime | None
 
 
 def _no_fallback(recipient: Recipient, bundle: Bundle, now: datetime) -> Iterator[ClockFinding]:
-    if instruments(bundle, recipient, now):
+    if instruments_in_force(bundle, recipient, now):
         return
     for country in recipient.places:
         if bundle.standing(country, now) != "third":

@@ -19,11 +19,9 @@ from ansvar.policy.case import day, moment, quoted
 from ansvar.policy.clocks.clock import About, Clock, ClockFinding, finding, ordered, shifted
 from ansvar.policy.clocks.happened import NOTHING, Happened
 from ansvar.policy.pattern import MARKETING
-from ansvar.policy.requests import RequestStep, receipt, stands
+from ansvar.policy.requests import MONTHS_EXTENDED, RequestStep, months_to_answer, receipt, stands
 from ansvar.policy.state import SubjectState
 
-_MONTHS = 1  # Art. 12(3): to answer, and to say that it takes longer
-_MONTHS_EXTENDED = 3  # the first and two more
 _SOON_DAYS = 7
 _NOTIFY_DAYS = 30
 _TOLD_OF: tuple[Right, ...] = ("rectification", "erasure", "restriction")
@@ -75,8 +73,10 @@ def due(
     In the order of the clocks here, those of one clock by the time from which they hold.
     """
     found: list[ClockFinding] = []
-    if not RETENTION_OVERDUE.switched_off(bundle):
+    if state.contracts and not RETENTION_OVERDUE.switched_off(bundle):
         found += _retention(state, bundle, now, happened)
+    if not state.requests:
+        return found
     answers = list(_unanswered(state, bundle, now))
     for clock in (RIGHTS_OVERDUE, RIGHTS_DUE_SOON):
         if not clock.switched_off(bundle):
@@ -86,11 +86,16 @@ def due(
     return found
 
 
+def asks_recipients(state: SubjectState, now: datetime) -> bool:
+    """Whether what `happened` besides erasures matters: something was done that recipients are told of."""
+    return any(
+        now >= _told_by(fulfilled) for right in _TOLD_OF for _, fulfilled in _fulfilments(state, right, now)
+    )
+
+
 def _retention(
     state: SubjectState, bundle: Bundle, now: datetime, happened: Happened
 ) -> Iterator[ClockFinding]:
-    if not state.contracts:
-        return
     end = state.contracts_at(now).last_end
     if end is None:
         return
@@ -112,10 +117,8 @@ def _retention(
 
 def _objected_to_marketing(state: SubjectState, bundle: Bundle, at: datetime) -> bool:
     """Whether an objection that covers marketing holds; one that cannot be placed covers it too (9.5)."""
-    return any(
-        objection.scope in (MARKETING, "direct_marketing") or objection.scope not in bundle.purposes
-        for objection in state.objections_at(at, marketing=True)
-    )
+    held = state.objections_at(at, marketing=True)
+    return any(objection.covers(MARKETING, bundle.purposes, broad=True) for objection in held)
 
 
 def _unanswered(state: SubjectState, bundle: Bundle, now: datetime) -> Iterator[ClockFinding]:
@@ -127,13 +130,13 @@ def _unanswered(state: SubjectState, bundle: Bundle, now: datetime) -> Iterator[
             received = receipt(steps, now)
             if received is None or not stands(steps, now) or _answered(steps, received):
                 continue
-            months = _MONTHS_EXTENDED if _extended(steps, received) else _MONTHS
+            months = months_to_answer(steps, received)
             last, end = last_day(received, months), deadline(received, months)
             soon = day_start(shifted(last, -_SOON_DAYS))
             if now < soon:
                 continue
             clock, since = (RIGHTS_OVERDUE, end) if now >= end else (RIGHTS_DUE_SOON, soon)
-            extended = ", extended" if months == _MONTHS_EXTENDED else ""
+            extended = ", extended" if months == MONTHS_EXTENDED else ""
             yield finding(
                 clock,
                 bundle,
@@ -148,19 +151,13 @@ def _answered(steps: Sequence[RequestStep], received: datetime) -> bool:
     return any(step.phase in ("fulfilled", "refused") and step.at >= received for step in steps)
 
 
-def _extended(steps: Sequence[RequestStep], received: datetime) -> bool:
-    """Whether it was said within the first month, and why, that the answer takes longer."""
-    end = deadline(received, _MONTHS)
-    return any(step.phase == "extended" and step.has_reason and received <= step.at < end for step in steps)
-
-
 def _not_notified(
     state: SubjectState, bundle: Bundle, now: datetime, happened: Happened
 ) -> Iterator[ClockFinding]:
     """A recipient told after the thirty days was not told in time, which stays true."""
     for right in _TOLD_OF:
         for request, fulfilled in _fulfilments(state, right, now):
-            end = day_end(shifted(stockholm_date(fulfilled), _NOTIFY_DAYS))
+            end = _told_by(fulfilled)
             if now < end:
                 continue
             told = {
@@ -179,6 +176,11 @@ def _not_notified(
                     (right, request, fulfilled, recipient),
                     About(fulfilled, right, request, recipient),
                 )
+
+
+def _told_by(fulfilled: datetime) -> datetime:
+    """The end of the last day on which recipients are told in time."""
+    return day_end(shifted(stockholm_date(fulfilled), _NOTIFY_DAYS))
 
 
 def _fulfilments(state: SubjectState, right: Right, now: datetime) -> Iterator[tuple[bytes, datetime]]:

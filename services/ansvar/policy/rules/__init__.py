@@ -35,7 +35,7 @@ from ansvar.policy.rules import (
     transfer,
 )
 
-ENGINE = 1  # the engine that judges where none is named
+ENGINE = 2  # the engine that judges where none is named
 
 _FIRST: tuple[Chapter, ...] = (
     purpose.CHAPTER,

@@ -15,11 +15,9 @@ from ansvar.events.model import Right, RightsEvent
 from ansvar.policy.calendar import deadline, last_day, months_later
 from ansvar.policy.case import Case, day, moment, quoted
 from ansvar.policy.pattern import Pattern
-from ansvar.policy.requests import receipt
+from ansvar.policy.requests import MONTHS, MONTHS_EXTENDED, months_to_answer, receipt
 from ansvar.policy.rule import Chapter, rule
 
-_MONTHS = 1  # Art. 12(3): to answer, and to say that it takes longer
-_MONTHS_EXTENDED = 3  # the first and two more
 _FEE_MONTHS = 12
 _IDENTIFIED_FIRST: frozenset[Right] = frozenset({"access", "portability"})
 
@@ -92,7 +90,7 @@ def fee(case: Case) -> None:
     if not isinstance(event, RightsEvent) or not event.fee:
         return
     received = _received(case) or case.at
-    others = _earlier_access_requests(case, received)
+    others = _earlier_access_requests(case, event, received)
     enough = case.pattern.bundle.settings.free_access_requests
     if others < enough:
         case.find(
@@ -124,11 +122,11 @@ def late(case: Case) -> None:
     ):
         return
     received = _received(case)
-    if received is None or case.at < deadline(received, _MONTHS):
+    if received is None or case.at < deadline(received, MONTHS):
         return
-    months = _MONTHS_EXTENDED if _extended(case, received) else _MONTHS
+    months = months_to_answer(case.request_steps(), received)
     if case.at >= deadline(received, months):
-        extended = ", extended" if months == _MONTHS_EXTENDED else ""
+        extended = ", extended" if months == MONTHS_EXTENDED else ""
         case.find(
             late,
             f"{event.phase} at {moment(case.at)}, received {day(received)}{extended}, "
@@ -152,8 +150,8 @@ def extension_late(case: Case) -> None:
         return
     received = _received(case)
     faults = []
-    if received is not None and case.at >= deadline(received, _MONTHS):
-        faults.append(f"received {day(received)}, last day {last_day(received, _MONTHS)}")
+    if received is not None and case.at >= deadline(received, MONTHS):
+        faults.append(f"received {day(received)}, last day {last_day(received, MONTHS)}")
     if event.reason is None:
         faults.append("no reason stated")
     if faults:
@@ -275,26 +273,11 @@ def _received(case: Case) -> datetime | None:
     return known
 
 
-def _extended(case: Case, received: datetime) -> bool:
-    """Whether the request was extended with a reason, from its receipt to the end of its first month."""
-    end = deadline(received, _MONTHS)
-    return any(
-        step.phase == "extended" and step.has_reason and received <= step.at < end
-        for step in case.request_steps()
-    )
-
-
-def _earlier_access_requests(case: Case, received: datetime) -> int:
+def _earlier_access_requests(case: Case, event: RightsEvent, received: datetime) -> int:
     """How many other requests for access were received in the twelve months before a receipt."""
-    event = case.event
-    own = case.request_key() if isinstance(event, RightsEvent) and event.right == "access" else None
-    return len(
-        {
-            request
-            for request, at in case.state.receipts("access")
-            if request != own and at < received < months_later(at, _FEE_MONTHS)
-        }
-    )
+    known = case.state.receipts("access")
+    asked = {request for request, at in known if at < received < months_later(at, _FEE_MONTHS)}
+    return len(asked - {case.request_key() if event.right == "access" else None})
 
 
 CHAPTER = Chapter(

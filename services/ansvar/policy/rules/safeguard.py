@@ -5,7 +5,8 @@ storage and sub-processors. In a third country it is examined with the instrumen
 stated country belongs to the recipient. What counts as the safeguard:
 
 - a stated word counts as stated;
-- absent: an instrument in force in the bundle, else an adequacy decision that covers;
+- absent: an instrument in force in the bundle, with a reference the one that has it; else an adequacy
+  decision that covers;
 - `none`: an adequacy decision that covers, never an instrument.
 
 Everything is judged as of the time of the event. Not handled here: what follows from it (`transfer`).
@@ -71,21 +72,25 @@ def _unstated(
     reference: str | None, country: str, holder: Recipient | None, bundle: Bundle, at: datetime
 ) -> Destination:
     """What the bundle shows where the event states no safeguard."""
-    in_force = [i for i in _held(holder, at) if _carried(i, bundle, at)]
+    in_force = instruments_in_force(bundle, holder, at)
     instrument = _best([i for i in in_force if reference in (None, i.reference)])
     if instrument is not None:
         return _protected(country, holder, instrument)
-    if in_force:  # it counts as stated, but is not the one referred to: the claim cannot be shown
-        return Destination(country, holder, in_force[0].tool)
     if _adequacy(bundle, country, holder, at) == "covers":
         return Destination(country, holder, "adequacy", adequacy="covers")
-    return Destination(country, holder, "none")
+    # an instrument counts as stated; where it is not the one referred to, the claim cannot be shown
+    return Destination(country, holder, in_force[0].tool if in_force else "none")
 
 
 def _protected(country: str, holder: Recipient | None, instrument: Instrument) -> Destination:
     return Destination(
         country, holder, instrument.tool, instrument.reference, instrument.assessment is not None
     )
+
+
+def instruments_in_force(bundle: Bundle, holder: Recipient | None, at: datetime) -> list[Instrument]:
+    """The instruments of Art. 46 with a holder that protect at a time; clauses of a repealed set do not."""
+    return [i for i in _held(holder, at) if _carried(i, bundle, at)]
 
 
 def _held(holder: Recipient | None, at: datetime) -> list[Instrument]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import date
 
+from ansvar.sample.calendar import wall_clock
 from ansvar.sample.plants.registry import plant
 from ansvar.sample.plants.setting import collected, customer, former_customer, lead, objector
 from ansvar.sample.scene import (
     CONTACT,
     CONTRACT,
     EVALUATION,
+    LATE,
     MARKETING,
     SECURITY,
     SERVICE,
@@ -81,19 +83,22 @@ def served_after_leaving(scene: Scene) -> None:
     )
 
 
-@plant("basis.no_balancing_test", "basis.no_balancing_test", years=(2025,))
+@plant("basis.no_balancing_test", "basis.no_balancing_test", live=LATE * 2)
 def before_the_balancing_tests(scene: Scene) -> None:
-    """Events of December 2023, reported in January 2025 after a broken queue was found.
+    """Events of December 2023, reported when a broken queue was found on the year's second day.
 
-    The balancing tests came into force on 2024-01-01. The events reach the log within 400 days, the limit of
-    `event.late` in the bundle that ships, and name nobody who appears again.
+    The balancing tests came into force on 2024-01-01, more than 400 days before any year of the sample is
+    recorded. The events name nobody who appears again.
     """
     rules = ("basis.no_balancing_test",)
     who = scene.people.customer(scene.dice)
-    for why, system, data in ((EVALUATION, "data_warehouse", "address"), (SECURITY, "website", "ip_address")):
-        happened = datetime(2023, 12, scene.dice.between(11, 30), 13, scene.dice.below(60), tzinfo=UTC)
-        reported = scene.office(1) + timedelta(seconds=scene.dice.below(600))
-        scene.processing(happened, who, "store", system, why, (data,), rules=rules, late=reported - happened)
+    with scene.reported(scene.office(1)):
+        for why, system, data in (
+            (EVALUATION, "data_warehouse", "address"),
+            (SECURITY, "website", "ip_address"),
+        ):
+            at = wall_clock(date(2023, 12, scene.dice.between(11, 30)), 14, scene.dice.below(60))
+            scene.processing(at, who, "store", system, why, (data,), rules=rules)
 
 
 @plant("objection.in_force", "objection.in_force")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from ansvar.events.model import Identifier
@@ -19,6 +20,7 @@ from ansvar.sample.scene import (
 )
 
 DATA = ("name", "address")
+LAPSED = date(2025, 12, 31)  # the first day that the review of the printer does not cover
 
 
 def _tell(scene: Scene, recipient: str, rules: Rules, **more: Any) -> None:
@@ -65,17 +67,20 @@ def trial_account_said_to_be_certified(scene: Scene) -> None:
     )  # fmt: skip
 
 
-@plant("recipient.unvetted")
+@plant("recipient.unvetted", since=LAPSED)
 def guarantees_lapsed(scene: Scene) -> None:
     """The printer whose guarantees were reviewed to 30 December 2025, on the last day of the year.
 
-    In 2025 the day before is still covered, and calm.
+    Where that 30 December lies in the year and somebody can have joined before it, that day is still covered,
+    and calm.
     """
-    who, _ = customer(scene)
-    last = scene.calendar.days - 1
-    if scene.calendar.year == 2025:
-        scene.transfer(scene.calendar.at(last - 1, 23, 50), who, "lapsed-printer", CONTRACT, DATA)
-    at = scene.calendar.at(last, scene.dice.below(16), scene.dice.below(60))
+    eve = scene.calendar.number(LAPSED) - 1
+    if eve >= 20:
+        who, _ = customer(scene, before=eve - 3)
+        scene.transfer(scene.calendar.at(eve, 23, 50), who, "lapsed-printer", CONTRACT, DATA)
+    else:
+        who, _ = customer(scene)
+    at = scene.calendar.at(scene.calendar.days - 1, scene.dice.between(3, 16), scene.dice.below(60))
     scene.transfer(at, who, "lapsed-printer", CONTRACT, DATA, rules=("recipient.unvetted",))
 
 

@@ -5,11 +5,13 @@ Every event here also raises `transfer.third_country`, but for a country code th
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+from ansvar.sample.calendar import wall_clock
 from ansvar.sample.plants.registry import plant
 from ansvar.sample.plants.setting import customer
-from ansvar.sample.scene import ABROAD, CONTACT, CONTRACT, SERVICE, Rules, Scene
+from ansvar.sample.scene import ABROAD, CONTACT, CONTRACT, CUSTOMER, LATE, SERVICE, Rules, Scene
 
 DATA = ("name", "email")
 
@@ -77,6 +79,27 @@ def annulled_tools(scene: Scene) -> None:
     rules = (*ABROAD, "transfer.tool_invalid")
     _send(scene, "app-hosting-us", rules, safeguard="privacy_shield")
     _send(scene, "app-hosting-us", rules, safeguard="safe_harbor")
+
+
+@plant("transfer.third_country", "transfer.third_country", "transfer.tool_invalid", live=LATE * 4)
+def before_and_after_schrems(scene: Scene) -> None:
+    """Maps from the US under Privacy Shield in June 2020, and again on the day after the court annulled it.
+
+    An archive of a customer since 2019, read in late. The recipient is a controller of its own, which takes
+    no agreement; judgement of 2020-07-16, C-311/18.
+    """
+    who = scene.people.customer(scene.dice)
+    shield: dict[str, Any] = {"safeguard": "privacy_shield", "country": "US"}
+    dice = scene.dice
+    with scene.reported(scene.office(dice.between(3, 300))):
+        at = wall_clock(date(2019, dice.between(1, 12), dice.between(1, 28)), 11, dice.below(60))
+        scene.collect(at, who, "webshop", CONTRACT, CUSTOMER)
+        scene.contract(at, who, f"A-{at.year}-{dice.below(10_000_000):07d}", "started")
+        before = wall_clock(date(2020, 6, dice.between(1, 30)), dice.between(8, 16))
+        scene.transfer(before, who, "google-maps", CONTRACT, ("address",), rules=ABROAD, **shield)
+        after = wall_clock(date(2020, 7, 17), dice.between(8, 16))
+        rules = (*ABROAD, "transfer.tool_invalid")
+        scene.transfer(after, who, "google-maps", CONTRACT, ("address",), rules=rules, **shield)
 
 
 @plant(
