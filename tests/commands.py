@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ansvar import Event
 from ansvar.embedded.java import find_orphan
+from ansvar.events import to_json
 from workers import DEADLINE, POLL
 
 COMMAND = Path(sys.executable).parent / "ansvar"
@@ -150,6 +152,16 @@ def data_directory(path: Path) -> Iterator[Path]:
     finally:
         while (orphan := find_orphan((path / "kafka").resolve(), None, None)) is not None:
             orphan.end()
+
+
+def json_lines(events: Iterable[Event]) -> str:
+    """What `emit` and `ingest` read."""
+    return "\n".join(to_json(event).decode() for event in events)
+
+
+def event_ids(events: Iterable[Event]) -> Counter[str]:
+    """Event id -> 1, to be compared with `kept_events`."""
+    return Counter(str(event.event_id) for event in events)
 
 
 _DUMP = """

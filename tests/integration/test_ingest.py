@@ -227,7 +227,7 @@ def test_an_ingest_that_is_cut_off_is_finished_by_repeating_it(
     ingest(whole, people, given)
     people.close()
 
-    monkeypatch.setattr(ingesting, "BATCH_LINES", 50)
+    monkeypatch.setattr(ingesting, "BATCH_LINES", 25)
     faults = Faults(seed, 10, FAILS)
     cut, people = new_store(), vault(tmp_path / "cut.db")
     tries = 1

@@ -15,7 +15,6 @@ from ansvar.emitter.kit import ProducerKit
 from ansvar.enforcement.recovering import remember
 from ansvar.enforcement.replaying import replay
 from ansvar.enforcement.wiring import rules
-from ansvar.events.boundary import to_json
 from ansvar.events.control import Control, signed_activation
 from ansvar.initiation import CONTROL_PRODUCER
 from ansvar.policy.bundle import Bundle
@@ -25,7 +24,7 @@ from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.sample.company import generate
 from ansvar.store.client import Store
 from ansvar.vault import keyring
-from commands import kept, own_settings, run
+from commands import json_lines, kept, own_settings, run
 from workers import Deployed
 
 EVENTS = generate(300).events
@@ -99,8 +98,7 @@ def test_the_commands(kafka: str, tmp_path: Path) -> None:
 
     early = run("policy", "show", *here, **settings)
     assert (early.returncode, len(early.stderr.splitlines())) == (2, 1)
-    lines = "\n".join(to_json(event).decode() for event in EVENTS)
-    assert run("emit", "-", *here, text=lines, **settings).returncode == 0
+    assert run("emit", "-", *here, text=json_lines(EVENTS), **settings).returncode == 0
     first_sweep = run("sweep", "--format", "json", *here, **settings)  # takes what was emitted, and looks
     assert first_sweep.returncode == 1, first_sweep.stderr
     assert {"retention.overdue", "rights.overdue"} <= {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import stat
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +12,21 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from ansvar.embedded.java import find_orphan
 from ansvar.embedded.ports import accepts_connections, free_ports
-from ansvar.events import to_json
 from ansvar.sample.company import generate
-from commands import Running, ask, data_directory, judged, kept_events, own_settings, run, started, wait_until
+from commands import (
+    ask,
+    data_directory,
+    event_ids,
+    json_lines,
+    judged,
+    kept_events,
+    own_settings,
+    run,
+    started,
+    wait_until,
+)
 
 EVENTS = generate(1_500).events
-
-
-def lines(start: int, end: int) -> str:
-    return "\n".join(to_json(event).decode() for event in EVENTS[start:end])
-
-
-def ids(start: int, end: int) -> Counter[str]:
-    return Counter(str(event.event_id) for event in EVENTS[start:end])
 
 
 def test_a_stack_from_start_to_stop_and_again(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_stack_from_start_to_stop_and_again(tmp_path: Path) -> None:
                 "reason": "",
             }
             _one_owner(data, port, tmp_path)
-            done = run("emit", "-", "--data-dir", data, text=lines(0, 300))
+            done = run("emit", "-", "--data-dir", data, text=json_lines(EVENTS[0:300]))
             assert done.returncode == 0, done.stderr
             wait_until(lambda: judged(port) == 300, "all is judged")
             asked = run("verify", "--json", "--data-dir", data)
@@ -61,13 +61,13 @@ def test_a_stack_from_start_to_stop_and_again(tmp_path: Path) -> None:
         assert after["rows"] == during["rows"] or after["rows"] > 300  # the sessions' ends may come between
 
         # emitted to a broker that lives as long as the command; taken by the next start
-        assert run("emit", "-", "--data-dir", data, text=lines(300, 400)).returncode == 0
+        assert run("emit", "-", "--data-dir", data, text=json_lines(EVENTS[300:400])).returncode == 0
         assert find_orphan((data / "kafka").resolve(), None, None) is None
         with started("up", "--port", str(port), "--data-dir", data, output=tmp_path / "out") as up:
             wait_until(lambda: judged(port) == 100, "what was emitted meanwhile is judged")
             up.signal(signal.SIGTERM)
             assert up.ended() == 0
-        assert kept_events(data) == ids(0, 400)
+        assert kept_events(data) == event_ids(EVENTS[0:400])
         assert run("verify", "--data-dir", data).returncode == 0
 
 
@@ -112,65 +112,9 @@ def _sweep_through_the_stack(data: Path) -> None:
     assert sum(json.loads(line)["kind"] == "finding" for line in waiting.stdout.splitlines()) == len(found)
 
 
-def logged(text: str) -> Callable[[Running, Path], bool]:
-    """Whether the log says something."""
-
-    def said(_: Running, data: Path) -> bool:
-        log = data / "logs" / "ansvar.log"
-        return log.exists() and text in log.read_text(encoding="utf-8")
-
-    return said
-
-
-MOMENTS: dict[str, Callable[[Running, Path], bool]] = {
-    "the log is open": lambda up, data: (data / "logs" / "ansvar.log").exists(),
-    "the directory is taken": lambda up, data: (data / "stack.lock").exists(),
-    "the worker starts": lambda up, data: "Starting the worker" in up.output,
-    "Faust starts": logged("[^App]: Starting"),
-    "a chain is being read": logged("partition 0: continuing"),
-    "rows are being appended": lambda up, data: _appended(up),
-}
-
-
-def _appended(up: Running) -> bool:
-    return "Running: " in up.output and judged(up.port) > 0
-
-
-def test_ctrl_c_at_any_moment(kafka: str, tmp_path: Path) -> None:
-    """Each time a clean stop; and after all of them nothing is lost or doubled."""
-    data, settings = tmp_path / "data", own_settings(kafka)
-    assert run("emit", "-", "--data-dir", data, text=lines(0, 1_400), **settings).returncode == 0
-    output = tmp_path / "out"
-    for name, moment in MOMENTS.items():
-        for trace in ("logs/ansvar.log", "stack.lock"):
-            (data / trace).unlink()
-        with started("up", "--port", "0", "--data-dir", data, output=output, **settings) as up:
-            wait_until(lambda up=up, m=moment: m(up, data), name)
-            assert up.stop() == 0, f"{name}: {up.output}"
-            assert up.output.endswith("Stopped.\n"), name
-            assert "Traceback" not in up.output, name
-    assert run("verify", "--data-dir", data, **settings).returncode == 0
-    assert run("emit", "-", "--data-dir", data, text=lines(1_400, 1_500), **settings).returncode == 0
-    left = 1_500 - kept_events(data).total()
-    assert 0 < left < 1_500
-    with started("up", "--port", "0", "--data-dir", data, output=tmp_path / "out", **settings) as up:
-        port = up.port
-        wait_until(lambda: judged(port) == left, "what is left is judged")
-        assert up.stop() == 0
-    assert kept_events(data) == ids(0, 1_500)
-
-
-def test_ctrl_c_while_the_broker_starts(tmp_path: Path) -> None:
-    with data_directory(tmp_path / "data") as data:
-        with started("up", "--port", "0", "--data-dir", data, output=tmp_path / "out") as up:
-            up.says("Starting Apache Kafka")
-            assert up.stop() == 0, up.output
-        assert find_orphan((data / "kafka").resolve(), None, None) is None
-
-
 async def test_a_recreated_topic_ends_the_command(kafka: str, tmp_path: Path) -> None:
     data, settings = tmp_path / "data", own_settings(kafka)
-    assert run("emit", "-", "--data-dir", data, text=lines(0, 50), **settings).returncode == 0
+    assert run("emit", "-", "--data-dir", data, text=json_lines(EVENTS[0:50]), **settings).returncode == 0
     with started("up", "--port", "0", "--data-dir", data, output=tmp_path / "out", **settings) as up:
         port = up.port
         wait_until(lambda: judged(port) == 50, "all is judged")
@@ -187,7 +131,7 @@ async def test_a_recreated_topic_ends_the_command(kafka: str, tmp_path: Path) ->
     assert len(told) == 1
     assert "adopt the new one" in told[0]
     assert "Traceback" not in done.stderr
-    assert kept_events(data) == ids(0, 50)
+    assert kept_events(data) == event_ids(EVENTS[0:50])
 
 
 def test_the_broker_dies_under_the_stack(tmp_path: Path) -> None:

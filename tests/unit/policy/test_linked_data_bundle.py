@@ -14,8 +14,10 @@ from rdflib.compare import isomorphic
 from rdflib.namespace import DCTERMS, SKOS
 
 from ansvar.policy.bundle import Bundle, Period, System
+from ansvar.policy.clocks import CLOCKS, Clock
 from ansvar.policy.linked_data import WrongBase, bundle_to_jsonld
 from ansvar.policy.linked_data.terms import NAMESPACES, OWN
+from ansvar.policy.rule import Rule
 from ansvar.policy.rules import ALL_RULES
 from ansvar.sample import sample_bundle
 from judging import changed, days
@@ -278,7 +280,7 @@ def test_a_system_that_moved_has_a_version_for_each_place() -> None:
     ]
 
 
-def test_every_rule_has_clause_article_severity_and_both_titles() -> None:
+def test_every_rule_and_clock_has_clause_article_severity_and_both_titles() -> None:
     found = ask(
         """SELECT ?id ?clause ?article ?severity ?en ?sv WHERE {
             this:policy dpv:hasRule ?rule .
@@ -286,7 +288,8 @@ def test_every_rule_has_clause_article_severity_and_both_titles() -> None:
                 ansvar:severity ?severity ; skos:prefLabel ?en, ?sv .
             FILTER (LANG(?en) = "en" && LANG(?sv) = "sv") }"""
     )
-    assert found == sorted((r.id, r.clause, r.article, r.severity, r.title_en, r.title_sv) for r in ALL_RULES)
+    rules: tuple[Rule | Clock, ...] = (*ALL_RULES, *CLOCKS)
+    assert found == sorted((r.id, r.clause, r.article, r.severity, r.title_en, r.title_sv) for r in rules)
 
 
 def test_a_rule_that_the_company_switched_says_so_and_why() -> None:

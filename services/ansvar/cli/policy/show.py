@@ -17,7 +17,8 @@ from ansvar.directory import DataDirectory
 if TYPE_CHECKING:
     from ansvar.accountability.policies import InForce
     from ansvar.policy.bundle import Bundle
-    from ansvar.policy.rule import Language
+    from ansvar.policy.clocks import Clock
+    from ansvar.policy.rule import Language, Rule
 
 
 def show(
@@ -51,9 +52,8 @@ def show(
             print_rows(("chain", "bundle", "engine", "since", "seq"), rows, format_)
         title = f"{bundle.name} {bundle.version} ({bundle.sha256.hex()[:16]})"
         print_rows(("part", "id", "clause", "what"), [tuple(e.values()) for e in entries], format_, title)
-        print_rows(
-            ("rule", "clause", "severity", "article", "what"), [tuple(r.values()) for r in rules], format_
-        )
+        columns = ("rule or clock", "clause", "severity", "article", "what")
+        print_rows(columns, [tuple(rule.values()) for rule in rules], format_)
     if mixed(policies):
         sys.stderr.write("chains judge by different policies; run ansvar policy activate again\n")
         raise typer.Exit(1)
@@ -88,9 +88,11 @@ def _entries(bundle: Bundle, lang: Language) -> list[dict[str, Any]]:
 
 
 def _rules(bundle: Bundle, lang: Language) -> list[dict[str, Any]]:
-    """Every rule of the newest engine, with the severity that the bundle's switches give it."""
+    """Every rule of the newest engine and every clock, with the severity that the bundle's switches give."""
+    from ansvar.policy.clocks import CLOCKS
     from ansvar.policy.rules import RULES
 
+    told: tuple[Rule | Clock, ...] = (*RULES, *CLOCKS)
     return [
         {
             "rule": rule.id,
@@ -99,7 +101,7 @@ def _rules(bundle: Bundle, lang: Language) -> list[dict[str, Any]]:
             "article": rule.article,
             "what": rule.title_sv if lang == "sv" else rule.title_en,
         }
-        for rule in RULES
+        for rule in told
     ]
 
 

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from ansvar.policy.bundle import AdequacyDecision, Bundle, SccSet, System
 from ansvar.policy.calendar import stockholm_date
+from ansvar.policy.clocks import CLOCKS, Clock
 from ansvar.policy.linked_data.recipients import recipient_nodes
 from ansvar.policy.linked_data.terms import (
     Node,
@@ -34,6 +35,8 @@ from ansvar.policy.linked_data.terms import (
 )
 from ansvar.policy.rule import Rule
 from ansvar.policy.rules import ALL_RULES
+
+_RULES: tuple[Rule | Clock, ...] = (*ALL_RULES, *CLOCKS)
 
 
 def bundle_to_jsonld(bundle: Bundle, *, base: str | None = None) -> Node:
@@ -58,7 +61,7 @@ def bundle_to_jsonld(bundle: Bundle, *, base: str | None = None) -> Node:
             ),
             *(_decision(bundle, decision) for decision in _decisions(bundle)),
             *(_scc_set(bundle, clauses) for clauses in bundle.scc_sets.values()),
-            *(_rule(bundle, rule) for rule in ALL_RULES),
+            *(_rule(bundle, rule) for rule in _RULES),
             *own_terms(),
         ],
     }
@@ -78,7 +81,7 @@ def _policy(bundle: Bundle) -> Node:
         dpv__hasProcess=[this("process", basis, purpose) for basis, purpose in _pairs(bundle)],
         dpv__isImplementedUsingTechnology=_all("system", bundle.systems),
         dpv__hasRecipient=_all("recipient", bundle.recipients),
-        dpv__hasRule=_all("rule", (rule.id for rule in ALL_RULES)),
+        dpv__hasRule=_all("rule", (rule.id for rule in _RULES)),
     )
 
 
@@ -224,8 +227,8 @@ def _scc_set(bundle: Bundle, clauses: SccSet) -> Node:
     )
 
 
-def _rule(bundle: Bundle, rule: Rule) -> Node:
-    """A rule as this bundle has it: with the severity that the company switched it to, and why."""
+def _rule(bundle: Bundle, rule: Rule | Clock) -> Node:
+    """A rule or clock as this bundle has it: with the severity that the company switched it to, and why."""
     reason = bundle.switch_reasons.get(rule.id)
     return node(
         this("rule", rule.id),

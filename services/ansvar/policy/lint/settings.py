@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansvar.policy.bundle import PROFILES
+from ansvar.policy.clocks import CLOCKS, Clock
 from ansvar.policy.lint.check import Found, Matter, check, texts
+from ansvar.policy.rule import Rule
 from ansvar.policy.rules import ALL_RULES
 
-_RULES = {rule.id: rule for rule in ALL_RULES}
+_SWITCHED: tuple[Rule | Clock, ...] = (*ALL_RULES, *CLOCKS)
+_RULES = {rule.id: rule for rule in _SWITCHED}
 LIST_AGE_DAYS = PROFILES["default"].nix_days
 
 
