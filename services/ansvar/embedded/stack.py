@@ -12,13 +12,12 @@ import asyncio
 import contextlib
 import os
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -28,6 +27,7 @@ from ansvar.accountability.verification import verify_everything
 from ansvar.api.app import make_api
 from ansvar.deployment import Deployment
 from ansvar.directory import DataDirectory
+from ansvar.embedded.blocking import Abortable, to_the_end
 from ansvar.embedded.broker import EmbeddedBroker
 from ansvar.embedded.errors import EmbeddedError
 from ansvar.embedded.owning import StackNote, write_note
@@ -55,7 +55,6 @@ from ansvar.vault.keyring import kit_path
 from ansvar.verifier.report import to_json
 
 Progress = Callable[[str], None]
-T = TypeVar("T")
 
 _BROKER_LOOK_SECONDS = 0.5
 _CATCH_UP_SECONDS = 0.1
@@ -153,13 +152,13 @@ async def broker(
         yield external
         return
     embedded = EmbeddedBroker(directory.kafka, logs=directory.logs)
-    told = _Abortable(progress)
+    told = Abortable(progress)
     try:
-        await _to_the_end(lambda: embedded.start(told), told.abort)
+        await to_the_end(lambda: embedded.start(told), told.abort)
         async with _watched(embedded, failure):
             yield KafkaSettings(bootstrap=embedded.bootstrap)
     finally:
-        await _to_the_end(embedded.stop)
+        await to_the_end(embedded.stop)
 
 
 @asynccontextmanager
@@ -184,16 +183,14 @@ async def founded(
     """The store, opened, with a deployment in it."""
     stores: list[Store] = []
     try:
-        await _to_the_end(lambda: stores.append(open_store(directory, settings)))
+        await to_the_end(lambda: stores.append(open_store(directory, settings)))
         now = time.time_ns() // 1_000_000
         (store,) = stores
-        deployment = await _to_the_end(
-            lambda: initiate(directory.keys, store, settings, bundle, now, further)
-        )
+        deployment = await to_the_end(lambda: initiate(directory.keys, store, settings, bundle, now, further))
         yield store, deployment
     finally:
         for store in stores:
-            await _to_the_end(store.close)
+            await to_the_end(store.close)
 
 
 @asynccontextmanager
@@ -272,32 +269,3 @@ async def running(
         finally:
             front.stack, front.doing = None, "stopping"
             directory.stack.unlink(missing_ok=True)
-
-
-class _Abortable:
-    """Progress that can end what reports it: a thread cannot be cancelled, but it tells where it is."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._aborted = threading.Event()
-
-    def abort(self) -> None:
-        self._aborted.set()
-
-    def __call__(self, text: str) -> None:
-        if self._aborted.is_set():
-            raise EmbeddedError("stopped while starting")
-        self._progress(text)
-
-
-async def _to_the_end(call: Callable[[], T], abort: Callable[[], None] = lambda: None) -> T:
-    """Run a blocking call in a thread; cancellation is passed on when the thread has ended, not before."""
-    running = asyncio.ensure_future(asyncio.to_thread(call))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        abort()
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # nobody is there any more to take it
-        raise
