@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from ansvar.ledger.row import ZERO16, Row
+from ansvar.store import histories as histories_module
 from ansvar.store.client import Store
 from ansvar.store.histories import MOST_REFERENCES, Histories, Step
 from ansvar.store.ledger import LedgerStore
@@ -130,19 +131,54 @@ def test_breaches(histories: Histories) -> None:
     assert list(histories.breaches(1, END)) == expected != []
 
 
-def test_the_first_handover_of_all_chains(histories: Histories) -> None:
+def test_handovers_to_a_recipient(histories: Histories) -> None:
     for recipient in ("molnet", "bud", "polisen"):
-        rows = [
-            row
-            for chain in CHAINS.values()
-            for row in chain
-            if row.kind in ("transfer", "disclosure")
-            and row.stage in ("done", "fail_open")
-            and recipient in (row.recipient, row.via)
-        ]
-        first = min(rows, key=lambda row: (row.recorded_at, row.chain, row.seq))
-        assert histories.first_handover(recipient) == (first.chain, first.seq)
-    assert histories.first_handover("nobody") is None
+        rows = [row for row in happened("transfer", "disclosure") if recipient in (row.recipient, row.via)]
+        assert list(histories.handed_over_to(1, END, recipient)) == rows != []
+    assert list(histories.handed_over_to(1, END, "nobody")) == []
+    assert list(histories.handed_over_to(2, END, "molnet")) == []
+
+
+def _shuffled() -> list[Row]:
+    """A chain on which history arrives in any order, several rows at one instant."""
+    dice = random.Random(7)
+    rows = []
+    for row in company_chain(3, SIZE):
+        changes: dict[str, object] = {
+            "occurred_at": dice.randrange(60) * 1_000_000,
+            "subject": dice.choice([*PEOPLE[:12], ZERO16]),
+        }
+        if row.kind == "processing":
+            changes["operation"] = dice.choice(["use", "use", "use", "collect"])
+        rows.append(replace(row, **changes) if row.kind != "genesis" else row)
+    return rows
+
+
+@pytest.mark.parametrize(("first", "at_once"), [(0, 2_000), (0, 1), (1, 7), (150, 7), (END, 7)])
+def test_uses_that_history_overtook(
+    store: Store, first: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories_module, "_ROWS_AT_ONCE", at_once)
+    made = _shuffled()
+    fill(store, made)
+    told = [row for row in made[:END] if row.stage in ("done", "fail_open") and row.subject != ZERO16]
+    late = [
+        row
+        for row in told
+        if row.seq >= first and (row.kind in ("rights", "contract") or row.operation == "collect")
+    ]
+    expected = [
+        row
+        for row in told
+        if row.kind in ("processing", "transfer", "disclosure")
+        and any(
+            row.seq < other.seq and row.subject == other.subject and other.occurred_at <= row.occurred_at
+            for other in late
+        )
+    ]
+    assert list(Histories(LedgerStore(store)).overtaken(3, first, END)) == expected
+    assert bool(expected) == (first < END)
+    assert len(expected) < len(told)
 
 
 def test_the_ids_of_findings(histories: Histories) -> None:
@@ -154,6 +190,7 @@ def test_the_ids_of_findings(histories: Histories) -> None:
 def test_an_empty_ledger(store: Store) -> None:
     histories = Histories(LedgerStore(store))
     assert histories.findings() == set()
-    assert histories.first_handover("molnet") is None
+    assert list(histories.handed_over_to(0, 10, "molnet")) == []
+    assert list(histories.overtaken(0, 0, 10)) == []
     assert histories.handovers(0, 10, [PEOPLE[0]]) == []
     assert list(histories.breaches(0, 0)) == []

@@ -49,10 +49,26 @@ def test_values_are_bound(remote: RemoteStore, value: str) -> None:
     assert remote.query("SELECT {v:String}", {"v": value}) == [(value,)]
 
 
-@pytest.mark.parametrize(
-    "sql",
-    ["INSERT INTO x SELECT 1", "DROP TABLE {database}.ledger", "", "; SELECT 1", "SELECTED", "SET a = 1"],
-)
+NOT_READING = [
+    *("INSERT INTO x SELECT 1", "DROP TABLE {database}.ledger", "", "; SELECT 1", "SELECTED", "SET a = 1"),
+    "WITH x AS (SELECT 1 AS a) INSERT INTO {database}.ledger SELECT * FROM x",
+    "SELECT 1; TRUNCATE TABLE {database}.ledger",
+    "SELECT 1 INTO OUTFILE '/tmp/x'",
+    "SELECT 1 /* */ into outfile '/tmp/x'",
+    "SELECT * FROM file('/etc/hostname')",
+    "SELECT * FROM  file ('/etc/hostname')",
+    "SELECT * FROM url('http://127.0.0.1/')",
+    "SELECT * FROM {database}.ledger JOIN file('/etc/hostname') USING chain",
+    "SELECT * FROM {database}.ledger, file('/etc/hostname')",
+    "SELECT * FROM numbers(1000000000000)",
+    "SELECT * FROM system.tables",
+    "SELECT * FROM other.ledger",
+    "SELECT * FROM `system`.tables",
+    "SELECT 1 SETTINGS readonly = 0",
+]
+
+
+@pytest.mark.parametrize("sql", NOT_READING)
 def test_only_reading_is_answered(store: Store, sql: str) -> None:
     for form in ("rows", "raw"):
         with pytest.raises(StoreError, match="only reading"):

@@ -38,8 +38,8 @@ def marked(store: Store, chain: int, through: int, at: int = 0) -> Mark:
     return Mark(chain, through, leaf, BUNDLE, at)
 
 
-def by_subject(snapshots: Snapshots, chain: int, through: int) -> dict[bytes, Kept]:
-    found = list(snapshots.states(chain, through))
+def by_subject(store: Store, chain: int, through: int) -> dict[bytes, Kept]:
+    found = list(Snapshots(store).states(marked(store, chain, through)))
     assert len({kept.subject for kept in found}) == len(found)
     return {kept.subject: kept for kept in found}
 
@@ -59,37 +59,59 @@ def test_marks(store: Store, snapshots: Snapshots) -> None:
 
 
 @pytest.mark.parametrize("foreign", [Mark(1, 5, b"?" * 32, BUNDLE, 0), Mark(1, 90, b"?" * 32, BUNDLE, 0)])
-def test_marks_of_another_history_make_all_of_them_void(
-    store: Store, snapshots: Snapshots, foreign: Mark
-) -> None:
+def test_another_history_counts_for_nothing(store: Store, snapshots: Snapshots, foreign: Mark) -> None:
     """Another row stands there now, or none: the ledger was put back to an earlier point."""
     fill(store, company_chain(0, 1), company_chain(1, 12))
+    snapshots.write(foreign, [Kept(A, b"foreign"), Kept(C, b"ghost")])
     snapshots.mark(foreign)
-    snapshots.mark(marked(store, 1, 9))
     assert snapshots.newest(1) is None
+    snapshots.write(marked(store, 1, 3), [Kept(A, b"a3")])
+    snapshots.mark(marked(store, 1, 3))
+    snapshots.write(marked(store, 1, 9), [Kept(B, b"b9")])
+    snapshots.mark(marked(store, 1, 9))
+    assert snapshots.newest(1) == marked(store, 1, 9)
+    assert by_subject(store, 1, 9) == {A: Kept(A, b"a3"), B: Kept(B, b"b9")}
 
 
-def test_the_newest_state_up_to_a_row_is_read(snapshots: Snapshots) -> None:
-    snapshots.write(1, 5, [Kept(A, b"a5"), Kept(B, b"")])
-    snapshots.write(1, 9, [Kept(A, b"a9" * 100), Kept(B, b"", A)])
-    snapshots.write(2, 5, [Kept(C, b"other")])
-    assert by_subject(snapshots, 1, 4) == {}
-    assert by_subject(snapshots, 1, 8) == {A: Kept(A, b"a5"), B: Kept(B)}
-    assert by_subject(snapshots, 1, 9) == {A: Kept(A, b"a9" * 100), B: Kept(B, b"", A)}
-    assert by_subject(snapshots, 2, 9) == {C: Kept(C, b"other")}
+def test_the_newest_marked_state_is_read(store: Store, snapshots: Snapshots) -> None:
+    fill(store, company_chain(0, 1), company_chain(1, 12), company_chain(2, 12))
+    snapshots.write(marked(store, 1, 5), [Kept(A, b"a5"), Kept(B, b"")])
+    snapshots.write(marked(store, 1, 9), [Kept(A, b"a9" * 100), Kept(B, b"", A)])
+    snapshots.write(marked(store, 2, 5), [Kept(C, b"other")])
+    assert by_subject(store, 1, 9) == {}  # nothing is marked yet
+    for chain, through in ((1, 5), (1, 9), (2, 5)):
+        snapshots.mark(marked(store, chain, through))
+    assert by_subject(store, 1, 4) == {}
+    assert by_subject(store, 1, 8) == {A: Kept(A, b"a5"), B: Kept(B)}
+    assert by_subject(store, 1, 9) == {A: Kept(A, b"a9" * 100), B: Kept(B, b"", A)}
+    assert by_subject(store, 2, 9) == {C: Kept(C, b"other")}
 
 
 def test_a_repeated_write_adds_nothing_and_another_is_not_taken_for_it(
     store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fill(store, company_chain(0, 1), company_chain(1, 12))
     monkeypatch.setattr(snapshots_module, "BLOCK_STATES", 2)
     first = [Kept(who, b"state") for who in WHO]
     for _ in range(3):
-        snapshots.write(1, 5, first)
+        snapshots.write(marked(store, 1, 5), first)
+    snapshots.mark(marked(store, 1, 5))
     assert store.query("SELECT count() FROM {database}.snapshots") == [(4,)]
-    snapshots.write(1, 5, [Kept(A, b"state"), Kept(C, b"new")])
-    assert by_subject(snapshots, 1, 5).keys() == set(WHO)
+    snapshots.write(marked(store, 1, 5), [Kept(A, b"state"), Kept(C, b"new")])
+    assert by_subject(store, 1, 5).keys() == set(WHO)
     assert store.query("SELECT count() FROM {database}.snapshots") == [(6,)]
+
+
+def test_sweeps_that_overlap_leave_the_fold(store: Store) -> None:
+    """The one that saw more is done first: the other one's mark is not written, nor could its states be."""
+    ledger, snapshots = LedgerStore(store), Snapshots(store)
+    rows = company_chain(1, 40)
+    fill(store, company_chain(0, 1), rows)
+    keep(ledger, snapshots, [marked(store, 1, 30)])
+    keep(ledger, snapshots, [marked(store, 1, 20)])
+    assert snapshots.newest(1, 30) is None
+    for end in (21, 25, 31, 40):
+        assert parts(load_subjects(ledger, snapshots, 1, end)) == parts(folded(rows[:end]))
 
 
 def _row(seq: int, chain: int, kind: str, who: bytes, day: int, **own: object) -> Row:
@@ -164,7 +186,9 @@ def test_a_fold_from_any_cut_is_the_fold_of_everything(store: Store, data: st.Da
     for cut in sorted(data.draw(st.sets(st.integers(0, len(rows) - 1), max_size=3))):
         if data.draw(st.booleans()):  # a write that was cut off: some states, right ones, and no mark
             some = list(folded(rows[: cut + 1]).states.items())[: data.draw(st.integers(0, 3))]
-            snapshots.write(chain, cut, [Kept(who, encode_state(state)) for who, state in some])
+            snapshots.write(
+                marked(store, chain, cut), [Kept(who, encode_state(state)) for who, state in some]
+            )
         if data.draw(st.booleans()):
             keep(ledger, snapshots, [marked(store, chain, cut)])
     for end in data.draw(st.sets(st.integers(0, len(rows)), min_size=1, max_size=3)):
@@ -188,23 +212,37 @@ def test_only_who_changed_is_written_again(store: Store, snapshots: Snapshots) -
     assert store.query(written) == [(4, 4)]
     keep(ledger, snapshots, [marked(store, chain, 7)])
     assert store.query(written) == [(4, 4), (7, 3)]
-    assert by_subject(snapshots, chain, 7)[C] == Kept(C, b"", A)
+    assert by_subject(store, chain, 7)[C] == Kept(C, b"", A)
     assert parts(load_subjects(ledger, snapshots, chain, 8)) == parts(folded(rows))
 
 
-def test_a_snapshot_that_cannot_be_read_is_folded_anew_and_written_whole(
-    store: Store, snapshots: Snapshots
-) -> None:
-    ledger, chain = LedgerStore(store), next(chains)
+@pytest.mark.parametrize("damage", ["state = concat(state, 'x')", "survivor = subject", "state = '\\xc1'"])
+@pytest.mark.parametrize("connect", ["chdb"], indirect=True)
+def test_a_damaged_snapshot_is_folded_anew(store: Store, snapshots: Snapshots, damage: str) -> None:
+    ledger, rows = LedgerStore(store), _started(1)
+    ledger.append(1, 0, b"".join(sealed(rows)))
+    keep(ledger, snapshots, [marked(store, 1, 2)])
+    store.command(f"ALTER TABLE {{database}}.snapshots UPDATE {damage} WHERE 1 SETTINGS mutations_sync = 1")
+    assert parts(load_subjects(ledger, snapshots, 1, 5)) == parts(folded(rows))
+
+
+def _started(chain: int) -> list[Row]:
     started = {"stage": "done", "phase": "started", "contract_id": bytes(16)}
-    rows = [
+    return [
         _row(0, chain, "genesis", bytes(16), 0),
         *(_row(seq, chain, "contract", who, 0, **started) for seq, who in enumerate(WHO, start=1)),
     ]
-    ledger.append(chain, 0, b"".join(sealed(rows)))
-    snapshots.write(chain, 2, [Kept(A, b"\xc1")])
-    snapshots.mark(marked(store, chain, 2))
-    assert parts(load_subjects(ledger, snapshots, chain, 5)) == parts(folded(rows))
-    keep(ledger, snapshots, [marked(store, chain, 4)])
-    assert by_subject(snapshots, chain, 4).keys() == set(WHO)
-    assert parts(load_subjects(ledger, snapshots, chain, 5)) == parts(folded(rows))
+
+
+@pytest.mark.parametrize("state", [b"", b"\xc1", b"\x01\xc1", b"\x02" + encode_state(SubjectState())[1:]])
+def test_a_snapshot_of_another_version_is_folded_anew_and_written_whole(
+    store: Store, snapshots: Snapshots, state: bytes
+) -> None:
+    ledger, rows = LedgerStore(store), _started(1)
+    ledger.append(1, 0, b"".join(sealed(rows)))
+    snapshots.write(marked(store, 1, 2), [Kept(A, state)])
+    snapshots.mark(marked(store, 1, 2))
+    assert parts(load_subjects(ledger, snapshots, 1, 5)) == parts(folded(rows))
+    keep(ledger, snapshots, [marked(store, 1, 4)])
+    assert by_subject(store, 1, 4).keys() == set(WHO)
+    assert parts(load_subjects(ledger, snapshots, 1, 5)) == parts(folded(rows))

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from commands import run
+from commands import kept, run
 
 EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "events.jsonl"
 CALL: Final = "019c0000-0000-7000-8000-000000000004"  # a marketing call without a NIX check
@@ -43,8 +43,13 @@ def test_a_person_reads_why(lang: str, words: list[str], data: Path) -> None:
     assert "C-1001" not in result.stdout
 
 
-def test_a_program_reads_why(data: Path) -> None:
-    result = explain(CALL, "--data-dir", data, "--format", "json")
+@pytest.mark.parametrize("by_place", [False, True])
+def test_a_program_reads_why(data: Path, by_place: bool) -> None:
+    named = CALL
+    if by_place:
+        (row,) = [row for row in kept(data) if row.event_id == CALL]
+        named = f"{row.chain}/{row.seq}"
+    result = explain(named, "--data-dir", data, "--format", "json")
     assert (result.returncode, result.stderr) == (0, "")
     told = msgspec.json.decode(result.stdout)
     assert (told["event_id"], told["recorded"], told["agrees"]) == (CALL, "deny", True)
@@ -57,12 +62,13 @@ def test_a_program_reads_why(data: Path) -> None:
     ("arguments", "words"),
     [
         ([CALL.replace("4", "f")], "no row of this ledger judges an event"),
-        (["C-1001"], "EVENT_ID"),
+        (["C-1001"], "neither an event's id"),
+        (["0/999999"], "no row of this ledger judges an event"),
         ([CALL, "--format", "csv"], "choose table or json"),
         ([CALL, "--lang", "fi"], "--lang"),
         ([CALL, "--data-dir", "no-such-directory"], "there is no ledger"),
     ],
-    ids=["no such event", "no id", "csv", "no such language", "no ledger"],
+    ids=["no such event", "no id", "no such row", "csv", "no such language", "no ledger"],
 )
 def test_wrong_use_is_one_clear_line(arguments: list[str], words: str, data: Path) -> None:
     result = explain("--data-dir", data, *arguments)

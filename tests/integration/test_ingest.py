@@ -24,7 +24,7 @@ from ansvar.events.boundary import to_json
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.model import Event, Identifier
 from ansvar.ledger.position import MAX_PARTITIONS, file_stream_id
-from ansvar.ledger.row import Row
+from ansvar.ledger.row import Row, seal
 from ansvar.sample.company import generate
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreError
@@ -41,6 +41,7 @@ from records import (
     KeptMessages,
     Producer,
     RecordedTopic,
+    bundle,
     by_partition,
     customer,
     deployment,
@@ -208,6 +209,39 @@ def test_a_home_is_a_partition_of_the_topic(store: Store, people_of: Vault) -> N
 
 
 YEAR = [to_json(each) for each in generate(260, seed=8).events]
+
+
+def test_a_file_is_judged_by_what_is_in_force_when_it_is_first_read(
+    new_store: Callable[[], Store], tmp_path: Path
+) -> None:
+    """By the policy that was activated, not by the founding one; and to its end by that one."""
+    store, people = new_store(), vault(tmp_path / "vault.db")
+    ledger = LedgerStore(store)
+    given = _file()
+    for chain in range(deployment().chains):
+        ledger.append(chain, 0, genesis(deployment(), chain, policy=(bundle().sha256, 1)).stored)
+    ingest(store, people, given[:40])
+    _activated(ledger)
+    ingest(store, people, given)
+    assert _engines(ledger, MAX_PARTITIONS) == {1}
+    ingest(store, people, given, sha256=b"2" * 32)
+    assert _engines(ledger, 2 * MAX_PARTITIONS) == {2}
+    people.close()
+
+
+def _engines(ledger: LedgerStore, first: int) -> set[int]:
+    """By which engines the chains from a number on were judged."""
+    chains = [chain for chain in ledger.chains() if chain >= first]
+    return {row.engine for chain in chains for row, _ in ledger.rows(chain, 0, 10_000)}
+
+
+def _activated(ledger: LedgerStore) -> None:
+    """Engine 2 on every chain that is fed from Kafka."""
+    for chain in range(deployment().chains):
+        (first, leaf), *_ = ledger.rows(chain, 0, 1)
+        row = replace(first, seq=1, offset=0, kind="policy", engine=2, extra="")
+        columns, sealed_leaf = seal(row, leaf)
+        ledger.append(chain, 1, columns + sealed_leaf)
 
 
 def _file() -> list[Line]:

@@ -100,7 +100,9 @@ def _read_through_the_stack(data: Path) -> None:
 
 def _sweep_through_the_stack(data: Path) -> None:
     later = ("--as-of", "2030-01-01T00:00:00Z", "--format", "json", "--data-dir", data)
+    dry = run("sweep", "--dry-run", *later)
     first = run("sweep", *later)
+    assert (dry.returncode, dry.stdout) == (1, first.stdout)
     assert first.returncode == 1, first.stderr
     found = [json.loads(line) for line in first.stdout.splitlines()]
     assert {"guarantees.expiring", "retention.overdue"} <= {one["rule"] for one in found}

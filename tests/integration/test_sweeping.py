@@ -25,7 +25,7 @@ from ansvar.store.client import Store
 from ansvar.store.ledger import LedgerStore
 from ansvar.store.snapshots import Snapshots
 from ansvar.store.verify import verify_store
-from judging import at, contract, disclose, interest, objection, process, rights, transfer
+from judging import at, collect, contract, disclose, interest, objection, process, rights, transfer
 from records import (
     CHAINS,
     DEPLOYMENT_ID,
@@ -157,7 +157,17 @@ BREACHES = [
     breach("2026-02-25", "B-1"),
     breach("2026-02-26", "B-1", "authority_notified"),
 ]
-STORIES = (FORMER, ERASED, UNANSWERED, SOON, ANSWERED, RECTIFIED, OBJECTING, QUIET, MAPS, BREACHES)
+RESTRICTED = life(
+    12,
+    rights("restriction", "received", "2026-02-05"),
+    interest("use", "2026-02-20", "evaluation"),
+    rights("restriction", "fulfilled", "2026-02-10"),
+    interest("use", "2026-02-25", "evaluation"),
+)
+STORIES = (
+    *(FORMER, ERASED, UNANSWERED, SOON, ANSWERED, RECTIFIED, OBJECTING, QUIET, MAPS, BREACHES),
+    RESTRICTED,
+)
 
 
 def told(found: Sweep) -> list[tuple[str, str, int, int]]:
@@ -171,7 +181,7 @@ def expected(rule: str, row: Row, severity: str | None = None) -> tuple[str, str
 
 def everything(company: Company) -> list[tuple[str, str, int, int]]:
     """Let every story happen; what a sweep must find then."""
-    former, _, unanswered, soon, _, rectified, objecting, _, maps, breaches = (
+    former, _, unanswered, soon, _, rectified, objecting, _, maps, breaches, restricted = (
         company.happens(*story) for story in STORIES
     )
     return sorted(
@@ -182,6 +192,7 @@ def everything(company: Company) -> list[tuple[str, str, int, int]]:
             expected("rights.due_soon", objecting[2]),
             expected("rights.recipients_not_notified", rectified[3]),
             expected("objection.retroactive", objecting[1]),
+            expected("history.retroactive", restricted[1]),
             expected("breach.notify_authority", breaches[0]),
             expected("breach.notify_authority", breaches[3]),
             expected("guarantees.expiring", company.chains[0].judged[0].row),
@@ -261,15 +272,154 @@ def test_an_objection_that_arrives_after_a_sweep(company: Company, marked: bool)
     assert company.sweep().commands == ()
 
 
-def test_what_was_looked_back_at_is_looked_at_again_only_after_a_new_policy(company: Company) -> None:
-    company.happens(*OBJECTING)
+USE = interest("use", "2026-03-10", "evaluation")
+LEFT = contract("started", "2024-01-01"), contract("ended", "2026-03-02")
+# What is known in time, what arrives after the use of 10 March, and the words of what it turns out to break.
+LATE: dict[str, tuple[list[Event], list[Event], str | None]] = {
+    "a restriction": (
+        [rights("restriction", "received", "2026-02-20")],
+        [rights("restriction", "fulfilled", "2026-03-02")],
+        "processing restricted since 2026-03-02",
+    ),
+    "an erasure": (
+        [rights("erasure", "received", "2026-02-20")],
+        [rights("erasure", "fulfilled", "2026-03-02"), process("erase", "2026-03-02")],
+        "the subject was erased 2026-03-02",
+    ),
+    "the end of a contract": ([LEFT[0]], [LEFT[1]], "the last contract ended 2026-03-02"),
+    "the end and the beginning": ([], [LEFT[1], LEFT[0]], "the last contract ended 2026-03-02"),
+    "a collect": ([], [collect("2026-03-02", "recruitment")], "collected for recruitment"),
+    "at the same instant": (
+        [rights("restriction", "received", "2026-02-20")],
+        [rights("restriction", "fulfilled", "2026-03-10")],
+        "processing restricted since 2026-03-10",
+    ),
+    "a restriction of later": (
+        [rights("restriction", "received", "2026-02-20")],
+        [rights("restriction", "fulfilled", "2026-03-11")],
+        None,
+    ),
+    "nothing of note": ([contract("started", "2024-01-01")], [collect("2026-03-02", "evaluation")], None),
+}
+
+
+def looked_back(found: Sweep) -> list[tuple[str, int, int]]:
+    """The findings of late history: message and row."""
+    return [(f.message, f.chain, f.seq) for f in found.findings if f.rule == "history.retroactive"]
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_history_that_arrives_after_a_use_is_found_once(company: Company, marked: bool) -> None:
+    """Of each story, by a person of its own."""
+    used = [company.happens(*life(n, *before, USE))[-1] for n, (before, *_) in enumerate(LATE.values())]
+    if marked:
+        first = company.sweep("2026-03-10")
+        assert looked_back(first) == []
+        company.record(first)
+    for number, (_, late, _) in enumerate(LATE.values()):
+        company.happens(*life(number, *late))
+    found = company.sweep("2026-03-11")
+    told_of = {(chain, seq): message for message, chain, seq in looked_back(found)}
+    assert len(told_of) == len(looked_back(found))
+    for row, (story, (*_, words)) in zip(used, LATE.items(), strict=True):
+        message = told_of.pop((row.chain, row.seq), None)
+        if words is None:
+            assert message is None, story
+        else:
+            assert message is not None, story
+            assert words in message
+            assert message.endswith("; this was recorded after the event")
+    assert told_of == {}
+    subjects = {f.subject for f in found.findings if f.rule == "history.retroactive"}
+    assert subjects <= {row.subject for row in used}
+    company.record(found)
+    assert company.sweep("2026-03-11").commands == ()
+    company.activate(without_dpf(), 1_000)  # then everything is looked at again
+    assert looked_back(company.sweep("2026-03-11")) == []
+
+
+def test_history_that_arrives_in_time_is_the_judgement_s_own(company: Company) -> None:
+    for number, (before, late, words) in enumerate(LATE.values()):
+        *_, used = company.happens(*life(number, *before, *late, USE))
+        assert bool(set(used.findings) & OF_HISTORY) == (words is not None)
+    assert looked_back(company.sweep("2026-03-11")) == []
+
+
+OF_HISTORY = {"processing.restricted", "subject.erased", "retention.expired", "purpose.incompatible"}
+
+
+def test_what_a_join_brings_is_late_for_nobody(company: Company) -> None:
+    """Neither a join nor what arrived in time under another reference; late history under its own is."""
+    (used,) = company.happens(*life(0, USE))
+    (restricted,) = company.happens(*life(4, rights("restriction", "fulfilled", "2026-03-02")))
+    chain, genesis = chain_number(0, ingest=1), company.chains[0].judged[0].row
+    link = replace(
+        genesis, kind="link", subject=used.subject, extra=f'{{"joined":"{restricted.subject.hex()}"}}'
+    )
+    own = replace(restricted, subject=used.subject)
+    rows = [genesis, restricted, used, link]
+
+    def found(*more: Row) -> list[int]:
+        placed = [replace(row, chain=chain, seq=seq) for seq, row in enumerate([*rows, *more])]
+        have = company.ledger.last_seq(chain) + 1
+        company.ledger.append(chain, have, b"".join(sealed(placed)[have:]))
+        return [seq for _, where, seq in looked_back(company.sweep("2026-03-11")) if where == chain]
+
+    assert found() == []
+    assert found(own) == [2]
+
+
+@pytest.mark.parametrize(
+    ("rule", "story"), [("objection.retroactive", OBJECTING), ("history.retroactive", RESTRICTED)]
+)
+def test_what_was_looked_back_at_is_looked_at_again_only_after_a_new_policy(
+    company: Company, rule: str, story: list[Event]
+) -> None:
+    company.happens(*story)
     keep(company.ledger, company.snapshots, company.sweep().marks)  # the findings get lost
-    assert "objection.retroactive" not in {f.rule for f in company.sweep().findings}
+    assert rule not in {f.rule for f in company.sweep().findings}
     company.activate(without_dpf())
     found = company.sweep()
-    assert "objection.retroactive" in {f.rule for f in found.findings}
+    assert rule in {f.rule for f in found.findings}
     keep(company.ledger, company.snapshots, found.marks)
-    assert "objection.retroactive" not in {f.rule for f in company.sweep().findings}
+    assert rule not in {f.rule for f in company.sweep().findings}
+
+
+def without_fallback(found: Sweep) -> list[tuple[int, int]]:
+    """The rows that `transfer.no_fallback` names."""
+    return [(f.chain, f.seq) for f in found.findings if f.rule == "transfer.no_fallback"]
+
+
+def test_a_missing_fallback_names_the_first_transfer_that_rests_on_the_decision(company: Company) -> None:
+    shield = transfer("google-maps", "2020-06-15", safeguard="privacy_shield")
+    company.happens(*life(8, shield, transfer("google-maps", "2023-08-31")), *life(5, shield))
+    assert without_fallback(company.sweep()) == []
+    resting = company.happens(*life(9, MAPS[1]), *life(8, MAPS[0]))
+    first = min(resting, key=lambda row: (row.recorded_at, row.chain))
+    assert without_fallback(company.sweep()) == [(first.chain, first.seq)]
+
+
+def test_a_fallback_that_lapses_is_missed_again(company: Company) -> None:
+    (first, _) = company.happens(*MAPS)
+    found = company.sweep("2026-03-02")
+    assert without_fallback(found) == [(first.chain, first.seq)]
+    company.record(found)
+    files = decode(bundle_bytes())
+    place = "  - id: google-maps\n"
+    clauses = "{tool: scc, reference: S-1, set: 2021/914, valid_from: 2026-03-03, valid_to: 2026-04-01}"
+    assert files["recipients.yaml"].count(place) == 1
+    files["recipients.yaml"] = files["recipients.yaml"].replace(
+        place, f"{place}    instruments: [{clauses}]\n"
+    )
+    changed = files["bundle.yaml"].replace('"2026.1"', '"2026.2"')
+    company.activate(encode({**files, "bundle.yaml": changed}))
+    for when in ("2026-03-03", "2026-03-31"):
+        company.record(found := company.sweep(when))
+        assert without_fallback(found) == []
+    found = company.sweep("2026-04-01")
+    assert without_fallback(found) == [(first.chain, first.seq)]
+    company.record(found)
+    assert without_fallback(company.sweep("2026-05-01")) == []
 
 
 def without_dpf(version: str = "2026.2", day: str = DPF_ENDS) -> bytes:

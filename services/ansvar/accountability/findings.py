@@ -12,7 +12,11 @@ from ansvar.store.client import Store
 
 
 class Open(Struct, frozen=True):
-    """One row that waits for an answer; `occurred_at` is the event's time, or since when a finding holds."""
+    """One row that waits for an answer; `occurred_at` is the event's time, or since when a finding holds.
+
+    `about` is the event's id, or the place (`chain/seq`) of the row that a sweep's finding names; `message`
+    is that finding's.
+    """
 
     chain: int
     seq: int
@@ -21,10 +25,15 @@ class Open(Struct, frozen=True):
     system: str
     verdict: str
     findings: tuple[str, ...]
+    about: str
+    message: str
 
 
 _OPEN = """
-SELECT chain, seq, toString(kind), occurred_at, system, toString(verdict), findings
+SELECT chain, seq, toString(kind), occurred_at, system, toString(verdict), findings,
+    if(kind = 'finding', concat(JSONExtractRaw(extra, 'chain'), '/', JSONExtractRaw(extra, 'seq')),
+        toString(event_id)),
+    JSONExtractString(extra, 'message')
 FROM {database}.ledger
 WHERE verdict IN {verdicts:Array(String)} AND stage NOT IN ('intent', 'not_run') AND (chain, seq) NOT IN (
     SELECT toUInt32(JSONExtractUInt(extra, 'chain')), toUInt64(JSONExtractUInt(extra, 'seq'))
@@ -39,8 +48,8 @@ def open_findings(store: Store, least: Literal["flag", "deny"] = "deny", limit: 
     verdicts = ["deny"] if least == "deny" else ["deny", "flag"]
     rows = store.query(_OPEN, {"verdicts": verdicts, "limit": limit})
     return [
-        Open(chain, seq, kind, at.replace(tzinfo=UTC), system, verdict, tuple(found))
-        for chain, seq, kind, at, system, verdict, found in rows
+        Open(chain, seq, kind, at.replace(tzinfo=UTC), system, verdict, tuple(found), about, message)
+        for chain, seq, kind, at, system, verdict, found, about, message in rows
     ]
 
 

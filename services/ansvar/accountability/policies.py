@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from ansvar.ledger.position import MAX_PARTITIONS
+from ansvar.store.client import Store
 from ansvar.store.ledger import LedgerStore
 
 
@@ -36,6 +38,15 @@ def in_force(ledger: LedgerStore) -> list[InForce]:
             since = datetime.fromtimestamp(row.recorded_at / 1000, UTC)
             found.append(InForce(chain, row.policy.hex(), row.engine, activation, row.seq, since))
     return found
+
+
+def carried_out(store: Store, activation: UUID) -> set[int]:
+    """The chains that have a row of an activation, whatever came after it."""
+    found = store.query(
+        "SELECT DISTINCT chain FROM {database}.ledger WHERE kind = 'policy' AND event_id = {id:UUID}",
+        {"id": str(activation)},
+    )
+    return {chain for (chain,) in found}
 
 
 def mixed(policies: list[InForce]) -> bool:

@@ -1,7 +1,8 @@
 """The HTTP interface of a running stack, on loopback: health, metrics, and verification on request.
 
-Invariants: what needs authority takes the stack's bearer token, compared in constant time; nothing here
-writes. Questions to the store run in a thread, so the worker's loop is never held up.
+Invariants: what needs authority takes the stack's bearer token, compared in constant time; what is written
+goes through the worker. Questions to the store run in a thread; the store takes one statement at a time, so a
+long one delays an append, and never the worker's loop.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class SweepRequest(BaseModel):
     """What to sweep as of."""
 
     as_of: AwareDatetime | None = None
+    dry_run: bool = False
 
 
 def make_api(
@@ -42,7 +44,7 @@ def make_api(
     registry: CollectorRegistry,
     verify: Callable[[], dict[str, Any]],
     read: Callable[[bytes], bytes],
-    sweep: Callable[[datetime], Awaitable[list[Swept]]],
+    sweep: Callable[[datetime, bool], Awaitable[list[Swept]]],
     violations: Callable[[Severity, int], list[dict[str, Any]]],
     token: str,
 ) -> FastAPI:
@@ -80,7 +82,7 @@ def make_api(
         """Find what is due as of a time, by default now, and record it; the new findings."""
         at = datetime.now(UTC) if wanted.as_of is None else wanted.as_of
         try:
-            return [msgspec.to_builtins(one) for one in await sweep(at)]
+            return [msgspec.to_builtins(one) for one in await sweep(at, wanted.dry_run)]
         except _NOT_NOW as error:
             raise HTTPException(503, str(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
 
 def explain(
-    event_id: Annotated[
-        UUID, typer.Argument(metavar="EVENT_ID", help="The id that the event was sent with.")
+    event: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENT_ID|CHAIN/SEQ", help="The id that the event was sent with, or its row's place."
+        ),
     ],
     lang: LangOption = "en",
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -44,7 +48,7 @@ def explain(
 
     found = 0
     with opened(DataDirectory(data_dir)) as store:
-        for explanation in _explanations(store, event_id, lang):
+        for explanation in _explanations(store, event, lang):
             found += 1
             if format_ is Format.JSON:
                 sys.stdout.write(json.dumps(to_json(explanation), ensure_ascii=False) + "\n")
@@ -54,11 +58,11 @@ def explain(
                 place = f"chain {explanation.chain}, seq {explanation.seq}"
                 sys.stderr.write(f"{place}: judged again, the row's verdict differs; run ansvar verify\n")
     if not found:
-        refuse(f"no row of this ledger judges an event with the id {event_id}")
+        refuse(f"no row of this ledger judges an event with the id or place {event}")
 
 
-def _explanations(store: Store, event_id: UUID, lang: Language) -> Iterator[Explanation]:
-    """Every row that judges an event of that id, in the order of chains."""
+def _explanations(store: Store, event: str, lang: Language) -> Iterator[Explanation]:
+    """Every row that judges that event, in the order of chains."""
     from ansvar.accountability.explaining import explain as explained
     from ansvar.enforcement.replaying import judged_again
     from ansvar.enforcement.wiring import as_recorded
@@ -66,16 +70,28 @@ def _explanations(store: Store, event_id: UUID, lang: Language) -> Iterator[Expl
 
     ledger = LedgerStore(store)
     judge, claims = as_recorded(store)
-    places = store.query(
-        "SELECT chain, seq FROM {database}.ledger WHERE event_id = {id:UUID} AND verdict != '' "
-        "ORDER BY chain, seq",
-        {"id": str(event_id)},
-    )
-    for chain, seq in places:
+    for chain, seq in _places(store, event):
         again = judged_again(ledger, chain, seq, judge, claims)
         if again is not None:
             bundle, _ = judge(again.row.policy, again.row.engine)
             yield explained(again, bundle, claims.get(again.row.producer), lang)
+
+
+def _places(store: Store, event: str) -> list[tuple[int, int]]:
+    """Where the rows of an event stand; it is named by its id, or by the place itself."""
+    place = re.fullmatch(r"(\d{1,9})/(\d{1,18})", event)
+    if place is not None:
+        return [(int(place[1]), int(place[2]))]
+    try:
+        event_id = UUID(event)
+    except ValueError:
+        refuse("that is neither an event's id (a UUID) nor a row's place such as 2/4711")
+    found = store.query(
+        "SELECT chain, seq FROM {database}.ledger WHERE event_id = {id:UUID} AND verdict != '' "
+        "ORDER BY chain, seq",
+        {"id": str(event_id)},
+    )
+    return [(chain, seq) for chain, seq in found]
 
 
 def _print(one: Explanation, lang: Language) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import uuid4
 
 import typer
@@ -13,9 +12,15 @@ from ansvar.cli.commanding import send
 from ansvar.cli.ledger import opened
 from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, console, print_rows, refuse
 from ansvar.directory import DataDirectory
-from ansvar.events.control import Answer
+from ansvar.events.control import MAX_ANSWER, Answer, Role
+
+if TYPE_CHECKING:
+    from ansvar.accountability.findings import Open
 
 _program = typer.Typer(help="List findings that wait for an answer, and answer them.")
+
+
+_COLUMNS = ("chain", "seq", "kind", "when", "system", "verdict", "findings", "about", "message")
 
 
 @_program.command("list")
@@ -29,27 +34,32 @@ def list_(
 ) -> None:
     """List the rows whose findings nobody has answered. Exits with 1 when there are any.
 
+    `about` is the event's id, or for what a sweep found the row (chain/seq): ansvar explain takes both. With
+    --format json or csv there is also the message of a sweep's finding.
+
     Example: ansvar review list --severity flag
     """
     from ansvar.accountability.findings import open_findings
+    from ansvar.policy.case import moment
 
     with opened(DataDirectory(data_dir)) as store:
         found = open_findings(store, severity, limit)
-    rows = [
-        (
-            one.chain,
-            one.seq,
-            one.kind,
-            one.occurred_at.isoformat(),
-            one.system,
-            one.verdict,
-            " ".join(one.findings),
-        )
-        for one in found
-    ]
-    print_rows(("chain", "seq", "kind", "when", "system", "verdict", "findings"), rows, format_)
+    if format_ is Format.TABLE:
+        rows = [
+            (one.chain, one.seq, moment(one.occurred_at), one.verdict, " ".join(one.findings), one.about)
+            for one in found
+        ]
+        print_rows(("chain", "seq", "when", "verdict", "findings", "about"), rows, format_)
+    else:
+        print_rows(_COLUMNS, [_row(one) for one in found], format_)
     if found:
         raise typer.Exit(1)
+
+
+def _row(one: Open) -> tuple[object, ...]:
+    told = " ".join(one.findings)
+    when = one.occurred_at.isoformat()
+    return (one.chain, one.seq, one.kind, when, one.system, one.verdict, told, one.about, one.message)
 
 
 @_program.command("answer")
@@ -58,7 +68,7 @@ def answer(
     seq: Annotated[int, typer.Argument(min=0, help="The row's place in it.")],
     verdict: Annotated[Answer, typer.Argument(help="What became of the findings.")],
     text: Annotated[str, typer.Option(help="Why, in words; sealed in the row.")] = "",
-    by: Annotated[str, typer.Option(help="Who answers: a role, no person's name.")] = "dpo",
+    by: Annotated[Role, typer.Option(help="Who answers: a role, no person's name.")] = "dpo",
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Answer the findings of one row; the answer becomes a row of its chain.
@@ -69,6 +79,8 @@ def answer(
     from ansvar.events.control import AnswerFinding, Control
     from ansvar.ledger.position import MAX_PARTITIONS
 
+    if len(text) > MAX_ANSWER:
+        refuse(f"--text has {len(text)} characters; at most {MAX_ANSWER} fit")
     directory = DataDirectory(data_dir)
     with opened(directory) as store:
         if not has_findings(store, chain, seq):
@@ -76,9 +88,8 @@ def answer(
     command = Control(uuid4(), AnswerFinding(chain, seq, verdict, text, by))
     # an ingested file's chain is fed by no topic: its answers stand on the chain of the same partition
     processed = asyncio.run(send(directory, lambda _: [(chain % MAX_PARTITIONS, command)]))
-    console().print(f"answered: chain {chain}, seq {seq}: {verdict}")
-    if not processed:
-        sys.stderr.write("nothing is running here: ansvar up (or worker) will record it\n")
+    done = "answered" if processed else "to be recorded by the next ansvar up or worker"
+    console().print(f"{done}: chain {chain}, seq {seq}: {verdict}")
 
 
 def register(program: typer.Typer) -> None:

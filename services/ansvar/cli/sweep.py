@@ -39,6 +39,9 @@ def sweep(
     as_of: Annotated[
         str | None, typer.Option(metavar="TIME", help="The time to sweep as of (RFC 3339); default: now.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be recorded, and record nothing.")
+    ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -63,10 +66,13 @@ def sweep(
     now = datetime.now(UTC) if as_of is None else time_of(as_of, "--as-of")
     if not there_is_one(directory):
         refuse(f"there is no ledger in {directory.path}; run ansvar demo, up or init first")
-    found = asyncio.run(_sweep(directory, now))
+    if now > datetime.now(UTC) and not dry_run:
+        sys.stderr.write("as of the future: what is recorded stands, also what begins only then\n")
+    found = asyncio.run(_sweep(directory, now, dry_run))
     if found or format_ is not Format.TABLE:
         print_rows(_COLUMNS, [_row(one, format_) for one in found], format_)
-    sys.stderr.write(f"as of {now.isoformat(timespec='seconds')}: {len(found)} new findings\n")
+    what = "findings would be recorded" if dry_run else "new findings"
+    sys.stderr.write(f"as of {now.isoformat(timespec='seconds')}: {len(found)} {what}\n")
     if found:
         raise typer.Exit(1)
 
@@ -77,7 +83,7 @@ def _row(one: Swept, format_: Format) -> tuple[object, ...]:
     return (one.chain, one.seq, one.rule, one.clause, one.severity, since, one.message)
 
 
-async def _sweep(directory: DataDirectory, now: datetime) -> list[Swept]:
+async def _sweep(directory: DataDirectory, now: datetime, dry_run: bool) -> list[Swept]:
     """By the running stack; else by one that runs as long as this; on servers of one's own directly."""
     import msgspec
 
@@ -92,19 +98,20 @@ async def _sweep(directory: DataDirectory, now: datetime) -> list[Swept]:
     chosen, kafka, note = settings(), named_kafka(), running_stack(directory)
     if note is not None:
         sys.stderr.write("the running stack sweeps\n")
-        return msgspec.convert(tell(note, "/v1/sweeps", {"as_of": now.isoformat()}), list[Swept])
+        wanted = {"as_of": now.isoformat(), "dry_run": dry_run}
+        return msgspec.convert(tell(note, "/v1/sweeps", wanted), list[Swept])
     log_to(directory)
     with Bars() as bars:
         if chosen.clickhouse is not None and kafka is not None:
             store = open_store(directory, chosen)
             try:
                 kit = ProducerKit.read(kit_path(directory.keys, CONTROL_PRODUCER))
-                return await sweep_and_record(store, kit, kafka, now, bars.count)
+                return await sweep_and_record(store, kit, kafka, now, bars.count, dry_run=dry_run)
             finally:
                 store.close()
         async with running(directory, chosen, bundle=DEFAULT_BUNDLE, port=None, progress=bars.say) as stack:
             await stack.caught_up(bars.count)
-            return await stack.sweep(now, bars.count)
+            return await stack.sweep(now, bars.count, dry_run=dry_run)
 
 
 def _replay(directory: DataDirectory, format_: Format) -> None:

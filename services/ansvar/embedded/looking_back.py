@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from ansvar.accountability.overview import Table
 from ansvar.accountability.policies import in_force
+from ansvar.embedded.errors import EmbeddedError
 from ansvar.embedded.stack import Stack
 from ansvar.emitter.commanding import send_commands
 from ansvar.emitter.kit import ProducerKit
@@ -60,7 +61,12 @@ async def look_back(
 async def _activate(stack: Stack, ends: date) -> None:
     """Send the activation, unless it is in force already."""
     files = decode(canonical(SAMPLE_BUNDLE))
-    changed = files[_ADEQUACY].replace(_FRAMEWORK, f"{_FRAMEWORK}    valid_to: {ends}\n")
+    before, found, after = files[_ADEQUACY].partition(_FRAMEWORK)
+    if not found:
+        raise EmbeddedError(
+            f"{_ADEQUACY} of the sample company does not hold US-DPF as this version knows it"
+        )
+    changed = f"{before}{_FRAMEWORK}    valid_to: {ends}\n{after}"
     content = encode({**files, _ADEQUACY: changed})
     sha256 = bundle_from_bytes(content).sha256.hex()
     policies = await asyncio.to_thread(in_force, LedgerStore(stack.store))

@@ -73,6 +73,7 @@ class Stack(Struct, frozen=True):
     enforcer: Enforcer
     pulse: Pulse
     port: int | None  # of the API
+    sweeping: asyncio.Lock
 
     def health(self) -> Health:
         """Whether events are being processed."""
@@ -101,10 +102,16 @@ class Stack(Struct, frozen=True):
                 if self.failure.error is not None:
                     raise self.failure.error
 
-    async def sweep(self, now: datetime, progress: Callable[[str, int, int], None]) -> list[Swept]:
-        """Find what is due as of `now` and have the worker record it; see `enforcement.sweep.running`."""
+    async def sweep(
+        self, now: datetime, progress: Callable[[str, int, int], None], *, dry_run: bool = False
+    ) -> list[Swept]:
+        """Find what is due as of `now` and have the worker record it; see `enforcement.sweep.running`.
+
+        One at a time: who comes second finds what the first has recorded.
+        """
         kit = ProducerKit.read(kit_path(self.directory.keys, CONTROL_PRODUCER))
-        return await sweep_and_record(self.store, kit, self.kafka, now, progress)
+        async with self.sweeping:
+            return await sweep_and_record(self.store, kit, self.kafka, now, progress, dry_run=dry_run)
 
     def violations(self, least: Severity, limit: int) -> list[dict[str, Any]]:
         """The newest rows whose findings nobody has answered."""
@@ -125,8 +132,8 @@ class _Front:
     def health(self) -> Health:
         return Health(False, self.doing, 0) if self.stack is None else self.stack.health()
 
-    async def sweep(self, now: datetime) -> list[Swept]:
-        return await self.running().sweep(now, lambda *_: None)
+    async def sweep(self, now: datetime, dry_run: bool) -> list[Swept]:
+        return await self.running().sweep(now, lambda *_: None, dry_run=dry_run)
 
     def running(self) -> Stack:
         if self.stack is None:
@@ -262,7 +269,7 @@ async def running(
         await parts.enter_async_context(running_app(app, enforcer, failure))
         write_note(directory, StackNote(os.getpid(), kafka.bootstrap, port, token))
         stack = front.stack = Stack(
-            directory, settings, kafka, deployment, store, failure, enforcer, pulse, port
+            directory, settings, kafka, deployment, store, failure, enforcer, pulse, port, asyncio.Lock()
         )
         try:
             yield stack

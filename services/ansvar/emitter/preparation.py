@@ -51,7 +51,7 @@ class Preparation:
         if event.aliases:
             raise InvalidEvent(
                 "further identifiers",
-                "one identifier a person: joining identifiers is not implemented",
+                "one identifier a person: through Kafka several are not joined yet (evaluate and ingest do)",
                 field="aliases",
             )
         event = validated(event)

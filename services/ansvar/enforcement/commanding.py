@@ -35,7 +35,7 @@ def carry_out(sheet: Sheet, command: Command, memory: ChainMemory, keys: Deploym
     if isinstance(control.command, RecordFinding):
         found = control.command
         findings = (Finding(found.rule, found.clause, found.severity, found.message),)
-    sheet.add(row, findings=findings)
+    sheet.add(row, findings=findings)  # its texts are bounded, so that it fits a row
     memory.recent.add(row.seq, control.id.bytes, digest)
 
 

@@ -7,11 +7,16 @@ from ansvar.enforcement.sheet import Judged
 from ansvar.ledger.row import ZERO16, ZERO32, Row, seal
 
 
-def genesis(deployment: Deployment, chain: int, stream: bytes = ZERO16) -> Judged:
-    """The genesis row (seq 0, offset -1) of a chain; it activates the deployment's first bundle and engine.
+def genesis(
+    deployment: Deployment, chain: int, stream: bytes = ZERO16, policy: tuple[bytes, int] | None = None
+) -> Judged:
+    """The genesis row (seq 0, offset -1) of a chain.
 
-    `stream` is given for the chains of an ingested file; a Kafka chain learns its own from its first record.
+    It activates the deployment's first bundle and engine. The chains of an ingested file are given their
+    `stream` (a Kafka chain learns its own from its first record) and as `policy` the bundle (SHA-256) and
+    engine that are in force where their findings go.
     """
+    bundle, engine = policy or (deployment.bundle, deployment.engine)
     row = Row(
         chain=chain,
         seq=0,
@@ -21,8 +26,8 @@ def genesis(deployment: Deployment, chain: int, stream: bytes = ZERO16) -> Judge
         recorded_at=deployment.founded_at,
         kind="genesis",
         occurred_at=deployment.founded_at * 1000,
-        policy=deployment.bundle,
-        engine=deployment.engine,
+        policy=bundle,
+        engine=engine,
         extra=to_record(deployment).decode(),
     )
     columns, leaf = seal(row, ZERO32)

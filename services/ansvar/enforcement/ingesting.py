@@ -7,9 +7,10 @@ names first, from the first line on, and the ids of their requests and contracts
 so they are joined within one chain, and an id is one request whichever identifier it came with.
 
 Reading the same file again goes on where its chains end, so an ingest that was cut off is finished by
-repeating it, and a finished one changes nothing. There is no broker to carry effects: no alerts and no dead
-letters. A line that cannot be judged becomes a `refused` row and is told to the caller; the row names it by
-its position alone, since a hash of its text would be a hash of personal data.
+repeating it, and a finished one changes nothing. A file is judged by what is in force when it is first read,
+to its end. There is no broker to carry effects: no alerts and no dead letters. A line that cannot be judged
+becomes a `refused` row and is told to the caller; the row names it by its position alone, since a hash of its
+text would be a hash of personal data.
 """
 
 from __future__ import annotations
@@ -162,14 +163,22 @@ class Ingest:
         if memory is None:
             ledger, deployment = self._parts.ledger, self._parts.deployment
             head = ledger.head(chain)
-            first = genesis(deployment, chain, self._stream)
             if head is None:
-                self._keep([first])
+                self._keep([genesis(deployment, chain, self._stream, self._in_force(chain))])
             else:
-                check_covered(ledger, [first])
+                (first, _), *_ = ledger.rows(chain, 0, 1)
+                check_covered(
+                    ledger, [genesis(deployment, chain, self._stream, (first.policy, first.engine))]
+                )
             end = 1 if head is None else head.seq + 1
             memory = self._memories[chain] = remember(ledger, chain, end, deployment.recent_events)
         return memory
+
+    def _in_force(self, chain: int) -> tuple[bytes, int] | None:
+        """Bundle and engine of the Kafka-fed chain of the same partition; None where it has not begun."""
+        ledger, home = self._parts.ledger, chain % MAX_PARTITIONS
+        rows = ledger.rows_of_kind(home, ("genesis", "policy"), 0, ledger.last_seq(home) + 1)
+        return (rows[-1].policy, rows[-1].engine) if rows else None
 
     def _keep(self, rows: list[Judged]) -> None:
         append = Append(self._parts.ledger, rows)

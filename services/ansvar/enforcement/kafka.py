@@ -34,6 +34,7 @@ class KafkaPublisher:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()  # partitions publish at once, and one producer is enough
 
     async def start(self) -> None:
         """Connect; raises KafkaUnavailable."""
@@ -59,22 +60,23 @@ class KafkaPublisher:
             raise
 
     async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                enable_idempotence=True,
-                acks="all",
-                linger_ms=2,
-                max_request_size=MAX_RECORD_BYTES + 1024 * 1024,  # a dead letter carries a whole record
-                compression_type="lz4",
-                **self._settings.client_options(),
-            )
-            try:
-                await producer.start()
-            except BaseException:
-                await _stopped(producer.stop())
-                raise
-            self._producer = producer
-        return self._producer
+        async with self._connecting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    enable_idempotence=True,
+                    acks="all",
+                    linger_ms=2,
+                    max_request_size=MAX_RECORD_BYTES + 1024 * 1024,  # a dead letter carries a whole record
+                    compression_type="lz4",
+                    **self._settings.client_options(),
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _stopped(producer.stop())
+                    raise
+                self._producer = producer
+            return self._producer
 
 
 class KafkaReader:

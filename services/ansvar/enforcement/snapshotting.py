@@ -20,7 +20,7 @@ from ansvar.enforcement.rows import joined_of
 from ansvar.enforcement.subjects import Subjects
 from ansvar.policy.state import Collected, SubjectState, decode_state, encode_state
 from ansvar.store.ledger import LedgerStore
-from ansvar.store.snapshots import Kept, Mark, Snapshots
+from ansvar.store.snapshots import DamagedSnapshot, Kept, Mark, Snapshots
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +36,15 @@ def load_subjects(ledger: LedgerStore, snapshots: Snapshots, chain: int, end_seq
 def keep(ledger: LedgerStore, snapshots: Snapshots, marks: Iterable[Mark]) -> None:
     """Write the subjects that changed up to each mark, then the mark itself.
 
-    Cut off and done again it leaves what one run leaves. A mark that does not go beyond the newest one of its
-    chain adds no states. Raises StoreError where the store fails.
+    Cut off and done again it leaves what one run leaves. A mark below the newest one of its chain is not
+    written, and one at the same row adds no states. Raises StoreError where the store fails.
     """
     for mark in marks:
         before = snapshots.newest(mark.chain)
+        if before is not None and before.through > mark.through:
+            continue  # another sweep has seen more; a mark below its own would stand for states never written
         if before is None or before.through < mark.through:
-            snapshots.write(mark.chain, mark.through, _changed(ledger, snapshots, before, mark))
+            snapshots.write(mark, _changed(ledger, snapshots, before, mark))
         snapshots.mark(mark)
 
 
@@ -84,12 +86,12 @@ def _from_snapshot(snapshots: Snapshots, mark: Mark | None, chain: int) -> tuple
     words: dict[tuple[str, ...], tuple[str, ...]] = {}
     try:
         with _no_cycles_sought():
-            for kept in snapshots.states(chain, mark.through):
+            for kept in snapshots.states(mark):
                 if kept.survivor:
                     subjects.survivors[kept.subject] = kept.survivor
                 else:
                     subjects.states[kept.subject] = _sharing(decode_state(kept.state), words)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, DamagedSnapshot) as error:
         _log.warning("chain %s: folding every row, the snapshot cannot be read: %s", chain, error)
         return Subjects(), 0
     return subjects, mark.through + 1

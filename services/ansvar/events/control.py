@@ -12,22 +12,24 @@ from __future__ import annotations
 import hashlib
 import struct
 from io import BytesIO
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastavro import schemaless_reader, schemaless_writer
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ansvar.events.errors import UndecodableRecord
 from ansvar.events.refusal import BadSignature
 from ansvar.events.schemas import current, released
 
 _LABEL: Final = b"ansvar/activate/v1"
+MAX_ANSWER: Final = 4_000  # characters; sealed as JSON they fit a row, however many escapes they take
 _ENGINE = struct.Struct(">H")
 Answer = Literal["accepted", "remedied", "false_positive"]
+Role = Literal["dpo", "legal", "security", "management"]  # who answers, never a person's name
 
 
 class ActivatePolicy(Struct, frozen=True):
@@ -48,10 +50,10 @@ class RecordFinding(Struct, frozen=True):
 
     chain: int
     seq: int
-    rule: str
-    clause: str
+    rule: Annotated[str, Meta(max_length=100)]
+    clause: Annotated[str, Meta(max_length=100)]
     severity: Literal["flag", "deny"]
-    message: str
+    message: Annotated[str, Meta(max_length=4_000)]
     subject: bytes
     since: int
 
@@ -62,8 +64,8 @@ class AnswerFinding(Struct, frozen=True):
     chain: int
     seq: int
     answer: Answer
-    text: str
-    by: str
+    text: Annotated[str, Meta(max_length=MAX_ANSWER)]
+    by: Role
 
 
 Command = ActivatePolicy | RecordFinding | AnswerFinding

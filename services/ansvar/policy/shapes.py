@@ -43,6 +43,12 @@ Term = Annotated[
 ]
 Prefix = Annotated[str, Meta(pattern=r"^[a-z-]+$", description="a prefix such as dpv")]
 Text = Annotated[str, Meta(min_length=1, max_length=2000, description="a text of 1 to 2000 characters")]
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=2000, pattern=r"[^\W_]", description="a reason in words, to 2000 characters"
+    ),
+]
 Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="an e-mail address")]
 Url = Annotated[str, Meta(pattern=r"^https://\S+$", description="an address that begins with https://")]
 Count = Annotated[int, Meta(ge=0, le=100_000, description="a whole number from 0 to 100000")]
@@ -100,7 +106,7 @@ class SettingsPart(_Shape, frozen=True, kw_only=True):
 
 class SwitchPart(_Shape, frozen=True, kw_only=True):
     severity: Literal["off", "flag", "deny"]
-    reason: Text
+    reason: Reason
 
 
 class BundleFile(_Shape, frozen=True, kw_only=True):

@@ -80,7 +80,7 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     phase: RightsPhase | ContractPhase | None = None
 
 
-class SubjectState(Struct, gc=False):
+class SubjectState(Struct, gc=False, forbid_unknown_fields=True):
     """Everything known of one subject. Changed by `observe` alone; judging reads it and never writes.
 
     Kept small and in few objects: with more subjects than the processor's cache holds, fetching them from
@@ -286,15 +286,20 @@ def _observe_contract(state: SubjectState, fact: Fact) -> None:
     insort(state.contracts.setdefault(fact.contract, []), step, key=_at)
 
 
+# What a state means to the fold. A change of the fold, or of what a state holds, is a new version, so that a
+# snapshot of before is not read as if it were of today.
+_VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(SubjectState)
 
 
 def encode_state(state: SubjectState) -> bytes:
-    """A snapshot of a state (MessagePack). Not canonical: equal states may differ in bytes."""
-    return _encoder.encode(state)
+    """A snapshot of a state (a version and MessagePack). Not canonical: equal states may differ in bytes."""
+    return _VERSION + _encoder.encode(state)
 
 
 def decode_state(snapshot: bytes) -> SubjectState:
-    """The state of a snapshot. Raises `msgspec.DecodeError` where the bytes are not one."""
-    return _decoder.decode(snapshot)
+    """The state of a snapshot. Raises `msgspec.DecodeError` where the bytes are not one of this version."""
+    if snapshot[:1] != _VERSION:
+        raise msgspec.DecodeError(f"a state of version {snapshot[:1].hex()}, not {_VERSION.hex()}")
+    return _decoder.decode(snapshot[1:])

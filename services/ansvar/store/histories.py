@@ -1,14 +1,22 @@
 """What the ledger tells of some subjects, recipients and findings: the questions of a sweep.
 
-Invariants: reads only; every question has a bound on the rows it reads or reads them in pages. Times are in
-microseconds since 1970. `references` are at most `MOST_REFERENCES` a question, and those joined to one person
-are asked about together by the caller. Stages `intent` and `not_run` are left out: they did not happen.
+Invariants: reads only. Whole rows come in pages. Of some `references`, at most `MOST_REFERENCES` a question,
+everything is told at once: what one person has to tell is little. Those joined to one person are asked about
+together by the caller. Times are in microseconds since 1970. Stages `intent` and `not_run` are left out: they
+did not happen.
+
+Without a bound, and short an entry instead, are the ids of findings (16 bytes each), the numbers of overtaken
+rows (8 bytes each; ClickHouse sorts the uses of the subjects concerned, four small columns), and the
+objections since a mark: a sweep holds the states of all subjects of a chain beside them. Bundles are as many
+as policies were ever activated.
 
 Not handled here: what follows from the answers (`enforcement.sweep`).
 """
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -19,8 +27,12 @@ from ansvar.store.client import Parameters
 from ansvar.store.ledger import LedgerStore
 
 MOST_REFERENCES: Final = 1_000
+_ROWS_AT_ONCE: Final = 2_000  # asked for by number
 _AT = "toUnixTimestamp64Micro(occurred_at)"
 _HAPPENED = "stage IN ('done', 'fail_open')"
+_A_USE = "kind IN ('processing', 'transfer', 'disclosure')"
+# Changes the state of one subject; `LedgerStore.state_rows` has those that join two as well.
+_CHANGES_A_STATE = "(kind IN ('rights', 'contract') OR kind = 'processing' AND operation = 'collect')"
 _OF_THESE = (
     "chain = {chain:UInt32} AND seq < {end:UInt64} AND "
     "subject IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {references:String}))), 16))"
@@ -94,7 +106,7 @@ class Histories:
 
     def uses(self, chain: int, end_seq: int, references: Iterable[bytes]) -> Iterator[Row]:
         """The rows of processing, transfer and disclosure, in order."""
-        condition = f"kind IN ('processing', 'transfer', 'disclosure') AND {_HAPPENED} AND {_OF_THESE}"
+        condition = f"{_A_USE} AND {_HAPPENED} AND {_OF_THESE}"
         these = _these(chain, end_seq, references)
         return self._ledger.rows_where(chain, 0, end_seq, condition, these)
 
@@ -108,6 +120,34 @@ class Histories:
             {"chain": chain, "first": first_seq, "end": end_seq},
         )
         return [(seq, bytes(subject), at) for seq, subject, at in found]
+
+    def overtaken(self, chain: int, first_seq: int, end_seq: int) -> Iterator[Row]:
+        """The uses of data, in order, that a row of the same reference overtook that stands after them.
+
+        That row is one of contract, request or collect from `first_seq` on, of something that had happened
+        by the time of the use. Each use is there once.
+        """
+        late = f"{_CHANGES_A_STATE} AND seq >= {{since:UInt64}}"
+        after = "PARTITION BY subject ORDER BY seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+        found = self._store.raw(
+            f"SELECT seq FROM (SELECT seq, {_A_USE} AS a_use, {_AT} AS at, "  # noqa: S608 - all ours
+            f"min(if({late}, {_AT}, NULL)) OVER ({after}) AS earliest FROM {{database}}.ledger "
+            "WHERE chain = {chain:UInt32} AND seq < {end:UInt64} "
+            f"AND ({_A_USE} OR {_CHANGES_A_STATE}) AND {_HAPPENED} AND subject != toFixedString('', 16) "
+            "AND subject IN (SELECT subject FROM {database}.ledger WHERE chain = {chain:UInt32} "
+            f"AND seq < {{end:UInt64}} AND {late} AND {_HAPPENED})"
+            ") WHERE a_use AND earliest <= at ORDER BY seq",
+            {"chain": chain, "since": first_seq, "end": end_seq},
+        )
+        seqs = array("Q")
+        seqs.frombytes(found)
+        if sys.byteorder == "big":  # RowBinary is little-endian
+            seqs.byteswap()
+        for begin in range(0, len(seqs), _ROWS_AT_ONCE):
+            some = seqs[begin : begin + _ROWS_AT_ONCE]
+            asked = {"seqs": some.tolist()}
+            condition = f"seq IN {{seqs:Array(UInt64)}} AND {_A_USE}"
+            yield from self._ledger.rows_where(chain, some[0], some[-1] + 1, condition, asked)
 
     def policies(self, chain: int, end_seq: int) -> list[bytes]:
         """The bundles (SHA-256) by which transfers and disclosures were judged."""
@@ -133,15 +173,13 @@ class Histories:
         )
         return self._ledger.rows_where(chain, 0, end_seq, condition)
 
-    def first_handover(self, recipient: str) -> tuple[int, int] | None:
-        """(chain, seq) of the transfer or disclosure to a recipient recorded first, of all chains."""
-        found = self._store.query(
-            "SELECT chain, seq FROM {database}.ledger WHERE kind IN ('transfer', 'disclosure') "  # noqa: S608 - all ours
-            f"AND {_HAPPENED} AND (recipient = {{recipient:String}} OR via = {{recipient:String}}) "
-            "ORDER BY recorded_at, chain, seq LIMIT 1",
-            {"recipient": recipient},
+    def handed_over_to(self, chain: int, end_seq: int, recipient: str) -> Iterator[Row]:
+        """The transfers and disclosures to or by way of a recipient, in order."""
+        condition = (
+            f"kind IN ('transfer', 'disclosure') AND {_HAPPENED} "
+            "AND (recipient = {recipient:String} OR via = {recipient:String})"
         )
-        return next(((chain, seq) for chain, seq in found), None)
+        return self._ledger.rows_where(chain, 0, end_seq, condition, {"recipient": recipient})
 
     def findings(self) -> set[bytes]:
         """The ids (16 bytes) of all recorded findings, of all chains."""

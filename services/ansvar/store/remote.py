@@ -1,8 +1,9 @@
 """A store read through the process that has it open: chDB lets one process in, and others have questions.
 
-Invariants: reads only; a statement that does not begin with SELECT or WITH is refused where it would run.
-Values travel as MessagePack, RowBinary as it is. Who may ask is the carrier's matter (the running stack's
-API takes its bearer token).
+Invariants: nothing is written past the process that has the store: one statement, that begins with SELECT
+or WITH, holds none of the words by which a statement writes, and reads tables of our database only; any other
+is refused where it would run. Values travel as MessagePack, RowBinary as it is. Who may ask is the carrier's
+matter (the running stack's API takes its bearer token, which has its owner's authority).
 
 Not handled here: carrying (`cli.asking`, `api.app`).
 """
@@ -22,6 +23,13 @@ from ansvar.store.client import Parameters, Store
 from ansvar.store.errors import StoreError
 
 _READS: Final = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
+# Words and marks that no question of ours has; values are bound, so none can bring them in.
+_MORE: Final = re.compile(
+    r";|--|/\*|#|\b(INSERT|INTO|OUTFILE|SETTINGS|ALTER|SET|file|url|numbers|remote|executable)\b",
+    re.IGNORECASE,
+)
+# What is read: a table of ours, a subquery, or a name that WITH has given.
+_SOURCE: Final = re.compile(r"\b(?:FROM|JOIN)\s++(?!\(|\{database\}\.\w+|\w+\b(?!\s*[.(]))", re.IGNORECASE)
 _UUID, _TIME = 1, 2  # MessagePack extension types of ours
 
 
@@ -39,8 +47,8 @@ def answer(store: Store, question: bytes) -> bytes:
         asked = msgspec.msgpack.decode(question, type=Question)
     except msgspec.MsgspecError as error:
         raise StoreError(f"no question to the store: {error}") from error
-    if not _READS.match(asked.sql):
-        raise StoreError("only reading is possible through a running stack: SELECT or WITH")
+    if not _READS.match(asked.sql) or _MORE.search(asked.sql) or _SOURCE.search(asked.sql):
+        raise StoreError("only reading Ansvar's own tables is possible through a running stack")
     if asked.form == "raw":
         return store.raw(asked.sql, asked.parameters)
     rows = store.query(asked.sql, asked.parameters)

@@ -1,8 +1,9 @@
 """Snapshots of subjects' states, and the marks that say how far a sweep has seen each chain.
 
-Invariants: both tables are only added to. A mark is written last, and states count only up to the newest
-mark (`through` at most its own), so a write that was cut off changes nothing; what was written twice reads
-as written once. A state is the one of its subject after the chain's row `through`.
+Invariants: both tables are only added to. A mark is written after its states and names a row with its leaf.
+A state counts only where a mark has its row and leaf, and the ledger's row still has that leaf: a write that
+was cut off changes nothing, nor does a history that the ledger no longer has; what was written twice reads as
+written once. A state is the one of its subject after the chain's row `through`.
 
 A snapshot is no evidence: it only saves folding rows again. `ansvar verify` and `ansvar sweep --replay` never
 read one. Not handled here: what a state is and how it is folded (`enforcement.snapshotting`).
@@ -18,11 +19,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from ansvar.ledger.row import ZERO16
+from ansvar.ledger.row import ZERO16, ZERO32
 from ansvar.ledger.rowbinary import read_length, write_length
 from ansvar.store.client import Store
+from ansvar.store.errors import StoreError
 
 BLOCK_STATES: Final = 50_000
+_CHECK_BYTES: Final = 8
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 _I64 = struct.Struct("<q")
@@ -63,81 +66,82 @@ class Snapshots:
         self._store.insert("marks", ("chain", "through", "leaf", "policy", "at"), block, token=token)
 
     def newest(self, chain: int, end_seq: int | None = None) -> Mark | None:
-        """The newest mark of a chain, with `end_seq` the newest below it; None where there is none.
-
-        None also where any of them has another leaf than the ledger's row: the ledger was put back to an
-        earlier point and has grown differently, and no snapshot of before can be told from one of since.
-        """
+        """The newest mark of a chain whose row the ledger has, with `end_seq` the newest below; or None."""
         found = self._store.query(
-            "SELECT through, marks.leaf, policy, toUnixTimestamp64Milli(at), marks.leaf = rows.leaf "
-            "FROM {database}.marks LEFT JOIN ("
-            " SELECT seq, leaf FROM {database}.ledger WHERE chain = {chain:UInt32}"
-            " AND seq IN (SELECT through FROM {database}.marks WHERE chain = {chain:UInt32})"
-            ") AS rows ON rows.seq = through "
-            "WHERE chain = {chain:UInt32} AND through < {end:UInt64} ORDER BY through DESC, at DESC",
+            "SELECT through, leaf, policy, toUnixTimestamp64Milli(at) FROM {database}.marks "  # noqa: S608 - all ours
+            "WHERE chain = {chain:UInt32} AND through < {end:UInt64} "
+            f"AND (through, leaf) IN ({_ROWS_OF_MARKS}) ORDER BY through DESC, at DESC LIMIT 1",
             {"chain": chain, "end": 2**64 - 1 if end_seq is None else max(end_seq, 0)},
         )
-        if not all(same for *_, same in found):
-            return None
         return next(
-            (Mark(chain, through, bytes(leaf), bytes(policy), at) for through, leaf, policy, at, _ in found),
+            (Mark(chain, through, bytes(leaf), bytes(policy), at) for through, leaf, policy, at in found),
             None,
         )
 
-    def write(self, chain: int, through: int, kept: Iterable[Kept]) -> None:
-        """Write subjects as they are after row `through`; they count once a mark covers that row.
+    def write(self, mark: Mark, kept: Iterable[Kept]) -> None:
+        """Write subjects as they are after the row of a mark that is to be written next.
 
         A block's token is the hash of its content, so that a repeated write adds nothing and another one is
         never taken for it. Raises StoreError; the same call may then be repeated.
         """
-        place = _U32.pack(chain), _U64.pack(through)
         waiting = iter(kept)
         while some := list(islice(waiting, BLOCK_STATES)):
-            block = b"".join(_row(entry, *place) for entry in some)
-            columns = ("chain", "subject", "through", "survivor", "state")
+            block = b"".join(_row(entry, mark) for entry in some)
+            columns = ("chain", "subject", "through", "leaf", "survivor", "state", "check")
             self._store.insert("snapshots", columns, block, token=hashlib.sha256(block).hexdigest())
 
-    def states(self, chain: int, through: int) -> Iterator[Kept]:
-        """Every subject of a chain as last written at or before row `through`, in no order; one query.
-
-        `through` is that of a mark: what lies above the newest mark may be half a snapshot.
-        """
+    def states(self, mark: Mark) -> Iterator[Kept]:
+        """Every subject of a chain as of a mark, in no order; one query. Raises DamagedSnapshot."""
         data = self._store.raw(
-            "SELECT subject, argMax((survivor, state), through) FROM {database}.snapshots "
-            "WHERE chain = {chain:UInt32} AND through <= {through:UInt64} GROUP BY subject",
-            {"chain": chain, "through": through},
+            "SELECT subject, argMax((through, leaf, survivor, state, check), through) FROM "  # noqa: S608 - all ours
+            "{database}.snapshots WHERE chain = {chain:UInt32} AND through <= {through:UInt64} "
+            "AND (through, leaf) IN (SELECT through, leaf FROM {database}.marks "
+            f"WHERE chain = {{chain:UInt32}} AND (through, leaf) IN ({_ROWS_OF_MARKS})) GROUP BY subject",
+            {"chain": mark.chain, "through": mark.through},
         )
-        return _split(data)
+        return _split(data, mark.chain)
 
 
-def _row(entry: Kept, chain: bytes, through: bytes) -> bytes:
-    survivor, state = entry.survivor, entry.state
-    return b"".join(
+class DamagedSnapshot(StoreError):
+    """What stands in the table is not what was written there."""
+
+
+# The ledger's rows that marks of a chain name, as (seq, leaf).
+_ROWS_OF_MARKS: Final = (
+    "SELECT seq, leaf FROM {database}.ledger WHERE chain = {chain:UInt32} "
+    "AND seq IN (SELECT through FROM {database}.marks WHERE chain = {chain:UInt32})"
+)
+
+
+def _row(entry: Kept, mark: Mark) -> bytes:
+    content = b"".join(
         (
-            chain,
-            entry.subject,
-            through,
-            write_length(len(survivor)),
-            survivor,
-            write_length(len(state)),
-            state,
+            _U64.pack(mark.through),
+            mark.leaf,
+            write_length(len(entry.survivor)),
+            entry.survivor,
+            write_length(len(entry.state)),
+            entry.state,
         )
     )
+    return _U32.pack(mark.chain) + entry.subject + content + _check(mark.chain, entry.subject, content)
 
 
-def _split(data: bytes) -> Iterator[Kept]:
-    """Take apart the RowBinary of (FixedString(16), Tuple(String, String))."""
-    at, end, fixed = 0, len(data), len(ZERO16)
+def _check(chain: int, subject: bytes, content: bytes) -> bytes:
+    return hashlib.sha256(_U32.pack(chain) + subject + content).digest()[:_CHECK_BYTES]
+
+
+def _split(data: bytes, chain: int) -> Iterator[Kept]:
+    """Take apart the RowBinary of (FixedString(16), Tuple(UInt64, FixedString(32), String, String, ...))."""
+    at, end = 0, len(data)
     while at < end:
-        subject = data[at : at + fixed]
-        at += fixed
-        if data[at]:
-            size, at = read_length(data, at)
-            survivor = data[at : at + size]
-            at += size
-        else:  # nearly always: nobody joined it to another
-            survivor = b""
-            at += 1
-        size, at = read_length(data, at)
-        yield Kept(subject, data[at : at + size], survivor)
-        at += size
+        subject = data[at : at + len(ZERO16)]
+        begin = at + len(ZERO16)
+        size, at = read_length(data, begin + _U64.size + len(ZERO32))
+        survivor = data[at : at + size]
+        size, at = read_length(data, at + size)
+        state, at = data[at : at + size], at + size
+        if data[at : at + _CHECK_BYTES] != _check(chain, subject, data[begin:at]):
+            raise DamagedSnapshot(f"chain {chain}: the snapshot of subject {subject.hex()} was changed")
+        at += _CHECK_BYTES
+        yield Kept(subject, state, survivor)

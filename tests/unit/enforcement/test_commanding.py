@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 import judging
-from ansvar.events.control import ActivatePolicy, AnswerFinding, Control, RecordFinding, signed_activation
+from ansvar.events.control import (
+    MAX_ANSWER,
+    ActivatePolicy,
+    AnswerFinding,
+    Command,
+    Control,
+    RecordFinding,
+    signed_activation,
+)
 from ansvar.ledger.row import Row
 from ansvar.policy.canonical import decode, encode
 from ansvar.policy.decide import ENGINE, UnknownEngine
@@ -142,3 +150,22 @@ def test_an_answer_keeps_its_text_sealed() -> None:
     assert extra(row) == {"answer": "accepted", "chain": 0, "seq": 3}
     assert row.details
     assert text.encode() not in made.stored
+
+
+def test_the_longest_answer_fits_a_row_whatever_it_is_made_of() -> None:
+    command = AnswerFinding(0, 3, "accepted", "\x01" * MAX_ANSWER, "legal")
+    (made,) = Chain().take(controller().command(0, Control(ID, command)))
+    assert made.row.kind == "review"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        AnswerFinding(0, 3, "accepted", "x" * (MAX_ANSWER + 1), "dpo"),
+        AnswerFinding(0, 3, "accepted", "", "anna.svensson@example.com"),  # type: ignore[arg-type] # no role
+        replace(FINDING, message="x" * 4_001),
+        replace(FINDING, rule="x" * 101),
+    ],
+)
+def test_a_command_that_is_too_long_or_names_a_person_is_refused(command: Command) -> None:
+    assert refused(Chain(), controller().command(0, Control(ID, command))) == "malformed"

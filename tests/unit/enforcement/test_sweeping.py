@@ -10,10 +10,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ansvar.enforcement.rows import microseconds
 from ansvar.enforcement.subjects import Subjects
 from ansvar.enforcement.sweep import overdue as overdue_module
+from ansvar.enforcement.sweep.hindsight import overtaken_since
 from ansvar.enforcement.sweep.overdue import overdue
 from ansvar.enforcement.sweep.recording import Look, Recorded, Shown, finding_id
 from ansvar.enforcement.sweep.register import of_breaches
@@ -125,6 +127,12 @@ def test_breaches(case: str) -> None:
     assert list(of_breaches(look(when="2026-02-11"), rows)) == []
     ids = [shown.command().id.bytes for shown in found]
     assert list(of_breaches(look(recorded=ids), rows)) == []
+
+
+def test_where_late_history_is_switched_off_no_row_is_looked_for() -> None:
+    off = replace(sample_bundle(), severities={"history.retroactive": "off"})
+    unasked = replace(look(None), bundle=off)  # there is nobody to ask
+    assert list(overtaken_since(unasked, Subjects(), 0, lambda _: off)) == []
 
 
 class ToldHistories(Histories):

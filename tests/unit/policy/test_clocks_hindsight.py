@@ -1,4 +1,4 @@
-"""Looking back: objections that arrived late, and adequacy decisions that a new bundle ends."""
+"""Looking back: history that arrived late, and adequacy decisions that transfers rest on and that end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,29 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ansvar.events.model import Event
-from ansvar.policy.bundle import AdequacyDecision, Bundle
-from ansvar.policy.clocks import ClockFinding, annulled, retroactive
+from ansvar.events.model import ContractEvent, Event, RightsEvent
+from ansvar.policy.bundle import PROFILES, AdequacyDecision, Bundle
+from ansvar.policy.clocks import ClockFinding, annulled, overtaken, rests_on, retroactive
+from ansvar.policy.clocks.hindsight import HISTORY_RETROACTIVE
+from ansvar.policy.rules import RULE
 from ansvar.policy.state import SubjectState, fact_of, observe
 from ansvar.policy.verdict import PERMIT
 from ansvar.sample import sample_bundle
-from judging import at, changed, days, disclose, interest, just_before, objection, process, transfer
+from judging import (
+    PERSON,
+    at,
+    changed,
+    collect,
+    contract,
+    days,
+    disclose,
+    interest,
+    just_before,
+    objection,
+    process,
+    rights,
+    transfer,
+)
 
 ROW = (3, 17)
 OBJECTED = "2026-02-01"
@@ -199,3 +215,154 @@ def test_the_frameworks_count_under_their_own_words() -> None:
     assert since.severity == "deny"
     assert "scc 'SCC-2023-04'" in since.message
     assert "no instrument" in before.message  # the clauses are of 2023
+
+
+def history(*events: Event) -> SubjectState:
+    """What is known when these have arrived, each under its own request or contract."""
+    state = SubjectState()
+    for event in events:
+        request = event.request_id.encode() if isinstance(event, RightsEvent) else None
+        number = event.contract_id.encode() if isinstance(event, ContractEvent) else None
+        fact = fact_of(event, PERMIT, request, number)
+        assert fact is not None
+        observe(state, fact)
+    return state
+
+
+def late(
+    event: Event, *known: Event, recorded: tuple[str, ...] = (), bundle: Bundle | None = None, **more: Any
+) -> list[ClockFinding]:
+    judged_by, in_force = bundle or sample_bundle(), more.pop("in_force", None)
+    engine = more.pop("engine", 2)
+    return overtaken(event, recorded, ROW, history(*known), judged_by, engine, in_force or judged_by, **more)
+
+
+RESTRICTED = rights("restriction", "fulfilled", "2026-03-02")
+ERASED = rights("erasure", "fulfilled", "2026-03-02")
+LEFT = (contract("started", "2024-01-01"), contract("ended", "2026-03-02"))
+TOLD_WHY = collect("2026-03-02", "recruitment")
+USE = interest(when="2026-03-10", data_categories=["name"])
+CONTRACTED = process("use", "2026-03-10", purpose="contract", legal_basis="contract")
+
+# The use, what arrived after it, and the rules that it turns out to break.
+OVERTAKEN: dict[str, tuple[Event, tuple[Event, ...], list[str]]] = {
+    "restricted": (USE, (RESTRICTED,), ["processing.restricted"]),
+    "restricted at the same instant": (interest(when="2026-03-02"), (RESTRICTED,), ["processing.restricted"]),
+    "restricted later": (interest(when=just_before("2026-03-02")), (RESTRICTED,), []),
+    "lifted before": (USE, (RESTRICTED, rights("restriction", "withdrawn", "2026-03-05")), []),
+    "lifted after": (
+        USE,
+        (RESTRICTED, rights("restriction", "withdrawn", "2026-03-20")),
+        ["processing.restricted"],
+    ),
+    "stored while restricted": (interest("store", "2026-03-10"), (RESTRICTED,), []),
+    "erased": (USE, (ERASED,), ["subject.erased"]),
+    "erased and given anew": (USE, (ERASED, collect("2026-03-05", "evaluation")), []),
+    "erased later": (interest(when=just_before("2026-03-02")), (ERASED,), []),
+    "left": (CONTRACTED, LEFT, ["basis.contract_ended", "retention.expired"]),
+    "left, evaluated": (USE, LEFT, ["retention.expired"]),
+    "left later": (
+        process("use", just_before("2026-03-02"), purpose="contract", legal_basis="contract"),
+        LEFT,
+        [],
+    ),
+    "left and came back": (CONTRACTED, (*LEFT, contract("started", "2026-03-05")), []),
+    "collected for something else": (USE, (TOLD_WHY,), ["purpose.incompatible"]),
+    "collected later": (USE, (collect("2026-03-11", "recruitment"),), []),
+    "two at once": (USE, (RESTRICTED, ERASED), ["processing.restricted", "subject.erased"]),
+    "handed over": (
+        transfer(when="2026-03-10", purpose="marketing", legal_basis="legitimate_interest"),
+        (RESTRICTED,),
+        ["processing.restricted"],
+    ),
+    "bookkeeping": (process("use", "2026-03-10"), (RESTRICTED, ERASED, *LEFT), []),
+    "intended": (replace(USE, stage="intent"), (RESTRICTED,), []),
+    "not run": (replace(USE, stage="not_run"), (RESTRICTED,), []),
+    "let through": (replace(USE, stage="fail_open"), (RESTRICTED,), ["processing.restricted"]),
+    "no use of data": (contract("started", "2026-03-10"), (RESTRICTED,), []),
+    "nothing arrived": (USE, (), []),
+}
+
+
+@pytest.mark.parametrize("case", OVERTAKEN)
+def test_what_history_forbids_when_it_arrives_late(case: str) -> None:
+    event, known, rules = OVERTAKEN[case]
+    found = late(event, *known)
+    assert [finding.rule for finding in found] == ["history.retroactive"] * len(rules)
+    for rule, finding in zip(rules, found, strict=True):
+        assert (finding.severity, finding.since) == (RULE[rule].severity, event.occurred_at)
+        assert finding.about.row == ROW
+        assert finding.message.endswith("; this was recorded after the event")
+        assert PERSON["value"] not in finding.message
+    assert len({finding.key for finding in found}) == len(found)
+    assert late(event, *known, recorded=tuple(rules)) == []
+    for rule, finding in zip(rules, found, strict=True):
+        others = tuple(other for other in rules if other != rule)
+        assert late(event, *known, recorded=others) == [finding]
+
+
+def test_objections_have_a_clock_of_their_own() -> None:
+    known = objection(OBJECTED, "evaluation")
+    assert late(interest(), known) == []
+    assert look_back(interest(), known) is not None
+    marketing = objection(OBJECTED, "direct_marketing")
+    assert late(interest(purpose="marketing"), marketing) == []
+
+
+def test_that_nothing_is_known_of_a_collection_is_no_matter_of_late_history() -> None:
+    strict = changed(settings=PROFILES["strict"])
+    erased = rights("erasure", "fulfilled", "2026-03-02"), collect("2026-03-01", "evaluation")
+    assert [found.message.split(" ")[0] for found in late(USE, *erased, bundle=strict)] == ["use"]
+    assert late(USE, bundle=strict) == []
+
+
+def test_a_use_is_judged_by_its_own_bundle_and_engine_and_switched_by_that_of_today() -> None:
+    assert late(USE, RESTRICTED, engine=1) == []  # which had no such rule
+    off = changed(severities={"processing.restricted": "off"})
+    assert late(USE, RESTRICTED, bundle=off) == []
+    assert late(USE, RESTRICTED, in_force=off) != []
+    silent = changed(severities={HISTORY_RETROACTIVE.id: "off"})
+    assert late(USE, RESTRICTED, in_force=silent) == []
+    assert late(USE, RESTRICTED, bundle=silent, in_force=sample_bundle()) != []
+    (milder,) = late(USE, RESTRICTED, in_force=changed(severities={HISTORY_RETROACTIVE.id: "flag"}))
+    assert milder.severity == "flag"
+
+
+def test_a_disclosure_that_the_subject_asked_for_is_judged_as_one() -> None:
+    given = disclose("another-company", "2026-03-10", ground=None, purpose="legal_obligation")
+    asked, unasked = ({f.message for f in late(given, RESTRICTED, own_request=own)} for own in (True, False))
+    assert asked < unasked
+
+
+def test_the_key_of_late_history_is_of_row_and_rule() -> None:
+    (first,) = late(USE, RESTRICTED)
+    (again,) = late(USE, RESTRICTED, rights("restriction", "received", "2026-02-01", "R2"))
+    assert first.key == again.key
+    state, bundle = history(RESTRICTED), sample_bundle()
+    (other,) = overtaken(USE, (), (3, 18), state, bundle, 2, bundle)
+    assert other.key != first.key
+
+
+@pytest.mark.parametrize(
+    ("event", "recipient", "rests"),
+    [
+        (transfer("google-maps"), "google-maps", True),
+        (disclose("google-maps"), "google-maps", True),
+        (transfer("google-maps", safeguard="adequacy"), "google-maps", True),
+        (transfer("google-maps", safeguard="none"), "google-maps", True),
+        (transfer("google-maps", stage="not_run"), "google-maps", False),
+        (transfer("google-maps", "2023-08-31"), "google-maps", False),  # not listed yet
+        (transfer("google-maps", "2020-06-15", safeguard="privacy_shield"), "google-maps", False),
+        (transfer("google-maps"), "app-hosting-us", False),
+        (transfer("mailing-house", via="google-maps"), "google-maps", True),
+        (transfer("mailing-house", via="google-maps"), "mailing-house", False),
+        (transfer("app-hosting-us"), "app-hosting-us", False),  # rests on its clauses
+        (transfer("app-hosting-us", safeguard="adequacy"), "app-hosting-us", True),
+        (transfer("mailing-house"), "mailing-house", False),
+    ],
+)
+def test_which_transfers_rest_on_a_decision(event: Any, recipient: str, rests: bool) -> None:
+    assert rests_on(event, sample_bundle(), recipient, "US", DPF) is rests
+    assert not rests_on(event, sample_bundle(), recipient, "US", "US-PRIVACY-SHIELD" if rests else "other")
+    assert not rests_on(event, sample_bundle(), recipient, "CA", DPF)
+    assert not rests_on(event, ending(DPF, None), recipient, "US", DPF)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from ansvar.policy.bundle import Bundle, Period
-from ansvar.policy.clocks import Breach, ClockFinding, due_of_breaches, due_of_bundle
+from ansvar.policy.bundle import Bundle, Instrument, Period
+from ansvar.policy.clocks import AboutDecision, Breach, ClockFinding, due_of_breaches, due_of_bundle
 from ansvar.policy.clocks.register import BREACH_NOTIFY_AUTHORITY, GUARANTEES_EXPIRING, NO_FALLBACK
 from ansvar.sample import sample_bundle
 from judging import at, changed, days, instrument, just_before, registering
@@ -90,6 +90,74 @@ def test_any_instrument_in_force_is_a_fallback(tool: str) -> None:
     assert found(FALLBACK, just_before("2026-01-01"), "google-maps", bundle) == []
     (lapsed,) = found(FALLBACK, "2026-01-01", "google-maps", bundle)
     assert lapsed.since == at("2026-01-01")
+
+
+def test_what_lapses_again_is_found_again() -> None:
+    first, second = (
+        instrument("scc", f"S-{year}", period=days(f"{year}-01-01", f"{year}-07-01")) for year in (2025, 2027)
+    )
+
+    def alone(when: str, *held: Instrument) -> ClockFinding:
+        (finding,) = found(FALLBACK, when, "google-maps", registering("google-maps", instruments=held))
+        return finding
+
+    before, between, after = (
+        alone(when, first, second) for when in ("2024-12-31", "2026-12-31", "2028-01-01")
+    )
+    assert [f.since for f in (before, between, after)] == [
+        at("2023-09-01"),
+        at("2025-07-01"),
+        at("2027-07-01"),
+    ]
+    assert len({f.key for f in (before, between, after)}) == 3
+    assert alone("2025-07-01", first, second) == between  # whenever it is asked
+    assert alone("2026-12-31", first) == between  # and whatever is to come
+    assert alone("2024-12-31") == before
+
+
+def test_the_end_of_what_never_protected_begins_nothing() -> None:
+    sets = sample_bundle().scc_sets
+    old = next(known for known in sets.values() if known.repealed is not None)
+    void = instrument("scc", set=old.id, period=days("2024-01-01", "2025-01-01"))
+    bundle = registering("google-maps", instruments=(void,))
+    assert found(FALLBACK, "2026-03-02", "google-maps", bundle) == found(
+        FALLBACK, "2026-03-02", "google-maps"
+    )
+
+
+def test_clauses_end_with_the_set_they_rest_on() -> None:
+    sets = sample_bundle().scc_sets
+    old = next(known for known in sets.values() if known.repealed is not None)
+    made = instrument("scc", set=old.id, period=days("2021-01-01", "2030-01-01"))
+    lasting = {**sets, old.id: replace(old, period=days("2010-05-15", "2025-01-01"))}
+    bundle = replace(registering("google-maps", instruments=(made,)), scc_sets=lasting)
+    assert found(FALLBACK, just_before("2025-01-01"), "google-maps", bundle) == []
+    (finding,) = found(FALLBACK, "2026-03-02", "google-maps", bundle)
+    assert finding.since == at("2025-01-01")
+
+
+@pytest.mark.parametrize(
+    ("listings", "since"),
+    [
+        ((("2023-09-01", "2024-09-01"), ("2024-09-01", None)), "2023-09-01"),
+        ((("2024-06-01", None), ("2023-09-01", "2024-09-01")), "2023-09-01"),
+        ((("2023-09-01", "2024-09-01"), ("2024-09-02", None)), "2024-09-02"),
+        (((None, "2024-09-01"), ("2024-09-01", "2030-01-01")), "2023-07-10"),  # the decision's own beginning
+    ],
+)
+def test_a_listing_renewed_without_a_gap_is_one(
+    listings: tuple[tuple[str | None, str | None], ...], since: str
+) -> None:
+    (known,) = sample_bundle().recipients["google-maps"].scope
+    scope = tuple(replace(known, period=days(*listing)) for listing in listings)
+    bundle = registering("google-maps", scope=scope)
+    (finding,) = found(FALLBACK, "2026-03-02", "google-maps", bundle)
+    assert finding.since == at(since)
+
+
+def test_the_finding_says_which_decision_where() -> None:
+    (finding,) = found(FALLBACK, "2026-03-02", "google-maps")
+    assert finding.about == AboutDecision(recipient="google-maps", country="US", decision="US-DPF")
 
 
 def test_clauses_made_on_a_repealed_set_are_no_fallback() -> None:

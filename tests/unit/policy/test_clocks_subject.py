@@ -270,7 +270,7 @@ def test_keys_do_not_depend_on_the_order_of_arrival() -> None:
 
 
 def test_every_clock_is_declared_once_with_both_titles() -> None:
-    assert len(CLOCK) == len(CLOCKS) == 9
+    assert len(CLOCK) == len(CLOCKS) == 10
     for clock in CLOCKS:
         assert clock.clause
         assert clock.article

@@ -48,6 +48,7 @@ from judging import (
     RuleCase,
     at,
     changed,
+    collect,
     contract,
     disclose,
     interest,
@@ -424,3 +425,19 @@ def test_equal_words_are_equal_patterns(one: Event, other: Event) -> None:
 
 def test_events_without_rules_have_words_too() -> None:
     assert words_of(contract("started", NOW)) != words_of(objection(NOW))
+
+
+@pytest.mark.parametrize(
+    ("engine", "verdict", "rules"),
+    [
+        (1, "deny", ["transfer.third_country", "transfer.safeguard_unregistered"]),
+        (2, "flag", ["transfer.third_country"]),
+    ],
+)
+def test_an_engine_keeps_its_reading(engine: int, verdict: str, rules: list[str]) -> None:
+    """A reference that no instrument has, where a decision covers: read otherwise since engine 2."""
+    for to, reference in (("monitoring-group-ch", "2000/518/EC"), ("app-hosting-us", "WRONG-1")):
+        contracted = [collect("2025-01-01", categories=("address",)), contract("started", "2025-01-01")]
+        given = transfer(to, safeguard_reference=reference, data_categories=["address"])
+        found = judge(given, *contracted, engine=engine)
+        assert (found.verdict, [finding.rule for finding in found.findings]) == (verdict, rules)

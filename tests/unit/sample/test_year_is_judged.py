@@ -100,17 +100,20 @@ def test_the_narrow_producer_is_out_of_scope_exactly_where_planted() -> None:
     assert all(event.event_id in year.producers for event in year.events if event.subject in theirs)
 
 
-def test_the_order_of_arrival_is_part_of_no_verdict_but_where_an_objection_came_late() -> None:
-    # Late arrivals are judged by when they happened. An objection read late forbids what was permitted.
+def test_the_order_of_arrival_is_part_of_no_verdict_but_where_history_came_late() -> None:
+    # Late arrivals are judged by when they happened. An objection or restriction read late forbids what was
+    # permitted.
     year = generate(4_000, 9)
     by_time = tuple(sorted(year.events, key=lambda event: event.occurred_at))
     assert by_time != year.events
     found = differences(msgspec.structs.replace(year, events=by_time), sample_bundle())
-    assert len(found) == year.clocks["objection.retroactive"] > 0
-    for _, too_much, too_little in found:
-        assert len(too_much) == 1
-        assert too_much <= {"marketing.objected", "objection.in_force"}
-        assert not too_little
+    fired = [rule for _, too_much, _ in found for rule in too_much]
+    assert len(fired) == len(found)
+    assert not any(too_little for *_, too_little in found)
+    assert fired.count("processing.restricted") == year.clocks["history.retroactive"] > 0
+    objected = [rule for rule in fired if rule != "processing.restricted"]
+    assert set(objected) <= {"marketing.objected", "objection.in_force"}
+    assert len(objected) == year.clocks["objection.retroactive"] > 0
 
 
 def test_with_a_required_collection_record_only_the_planted_persons_stand_out() -> None:

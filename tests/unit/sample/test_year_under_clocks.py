@@ -31,6 +31,7 @@ from ansvar.policy.clocks import (
     Notification,
     due,
     due_of_breaches,
+    overtaken,
     retroactive,
 )
 from ansvar.policy.evaluation import Evaluator
@@ -107,6 +108,16 @@ class Fold:
             if event.subject is not None and event.subject in self.states:
                 late = retroactive(event, rules, (0, place), self.states[event.subject], bundle, ENGINE)
                 findings += [] if late is None else [late]
+                state = self.states[event.subject]
+                own = (
+                    isinstance(event, DisclosureEvent)
+                    and event.reference is not None
+                    and state.requested("portability", event.reference.encode(), event.occurred_at)
+                )
+                # Of every row, late history or not: nothing else can change what a rule says.
+                findings += overtaken(
+                    event, rules, (0, place), state, bundle, ENGINE, bundle, own_request=own
+                )
         assert len({(finding.rule, finding.since, finding.key) for finding in findings}) == len(findings)
         return Counter(finding.rule for finding in findings)
 

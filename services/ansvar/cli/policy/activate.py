@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 import typer
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ansvar.policy.bundle import Bundle
 
 _WAIT_SECONDS, _POLL_SECONDS = 60.0, 0.2
+_ACTIVATIONS = UUID("0d6c6a5e-6b0f-4a39-8d3a-5f8a1c2be7d4")  # the namespace; drawn once, never changed
 
 
 def activate(
@@ -69,7 +70,8 @@ def activate(
         if not typer.confirm("Put it in force on every chain?"):
             raise typer.Exit(1)
     log_to(directory)
-    asyncio.run(_send(directory, content, chosen, _id(policies, sha256, chosen), [p.chain for p in lacking]))
+    activation = _id(directory, policies, (sha256, chosen))
+    asyncio.run(_send(directory, content, chosen, activation, [p.chain for p in lacking]))
     _wait(directory, sha256, chosen)
 
 
@@ -91,10 +93,22 @@ def _differences(old: Bundle, new: Bundle) -> list[str]:
     return [str(change) for change in differences(old, new)] or ["the bundles mean the same"]
 
 
-def _id(policies: list[InForce], sha256: str, engine: int) -> UUID:
-    """The activation to be resumed, where some chain has it already, or a new one."""
-    known = {p.activation for p in policies if (p.bundle, p.engine) == (sha256, engine) and p.activation}
-    return UUID(hex=min(known)) if known else uuid4()
+def _id(directory: DataDirectory, policies: list[InForce], wanted: tuple[str, int]) -> UUID:
+    """The activation to be resumed where some chain has it and the others never had; else that of a new one.
+
+    A new one's id follows from what is in force where, so the same command sent again before any chain took
+    it is a repetition and no second activation.
+    """
+    from ansvar.accountability.policies import carried_out
+
+    there = [p for p in policies if (p.bundle, p.engine) == wanted]
+    lacking = [p for p in policies if p not in there]
+    with opened(directory) as store:
+        for activation in sorted({p.activation for p in there if p.activation}):
+            if not carried_out(store, UUID(hex=activation)) & {p.chain for p in lacking}:
+                return UUID(hex=activation)
+    places = ",".join(f"{p.chain}:{p.seq}" for p in lacking)
+    return uuid5(_ACTIVATIONS, f"{wanted[0]}/{wanted[1]}/{places}")
 
 
 async def _send(directory: DataDirectory, content: bytes, engine: int, id_: UUID, chains: list[int]) -> None:

@@ -16,6 +16,7 @@ from ansvar.cli.policy.checked import checked
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
+    from ansvar.enforcement.replaying import Replayed
     from ansvar.policy.bundle import Bundle
     from ansvar.store.client import Store
 
@@ -96,7 +97,7 @@ def _verdicts(
             second = replay((row for row, _ in rows.rows(chain, 0, end)), lambda *_: (new, ENGINE), {})
             for a, b in islice(zip(first, second, strict=True), earlier, None):
                 judged += 1
-                if a.verdict != b.verdict:
+                if _told(a) != _told(b):  # a message alone may name another limit
                     found.append(
                         {
                             "chain": chain,
@@ -108,6 +109,10 @@ def _verdicts(
                         }
                     )
     return judged, found
+
+
+def _told(again: Replayed) -> tuple[str, list[tuple[str, str]]]:
+    return again.verdict.verdict, [(found.rule, found.severity) for found in again.verdict.findings]
 
 
 def _judged(store: Store, chain: int) -> int:

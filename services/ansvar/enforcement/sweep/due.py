@@ -5,10 +5,10 @@ one about an ingested file, whose chains no topic feeds, goes to the chain of th
 row by its own chain. Its id follows from the row's chain, the subject and the finding's key, so a sweep that
 runs again, or was cut off, finds the same ids; those that stand in the ledger are left out.
 
-What is looked at: every subject each time, since time moves; events judged before an objection that has
-arrived since the chain's newest mark; after a change of bundle, every transfer that rests on what the new one
-ends. Marks are to be kept (`snapshotting.keep`) once the commands are rows; until then the next sweep looks
-at the same again.
+What is looked at: every subject each time, since time moves; events judged before an objection, or other
+history that concerns them, that has arrived since the chain's newest mark; after a change of bundle, every
+transfer that rests on what the new one ends. Marks are to be kept (`snapshotting.keep`) once the commands are
+rows; until then the next sweep looks at the same again.
 
 Not handled here: sending commands (`emitter.commanding`), judging again (`replaying`).
 """
@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from ansvar.enforcement.rows import microseconds
 from ansvar.enforcement.snapshotting import load_subjects
-from ansvar.enforcement.sweep.hindsight import decisions_ended, objected_since
+from ansvar.enforcement.sweep.hindsight import decisions_ended, objected_since, overtaken_since
 from ansvar.enforcement.sweep.overdue import overdue
 from ansvar.enforcement.sweep.recording import Look, Recorded, Shown
 from ansvar.enforcement.sweep.register import of_breaches, of_register
@@ -78,7 +78,7 @@ def sweep(
         in_force = _in_force(ledger, ends, chain, chains)
         look = Look(chain, end_seq, bundles(in_force.policy), now, histories, recorded)
         if number == 0:
-            found += of_register(look, in_force, ends)
+            found += of_register(look, in_force, ends, bundles)
             notices = (row for other, end in ends.items() for row in histories.breaches(other, end))
             found += of_breaches(look, notices)
         found += _of_chain(ledger, snapshots, look, in_force, bundles)
@@ -104,6 +104,7 @@ def _of_chain(
     )
     first = 0 if mark is None or changed else mark.through + 1
     yield from objected_since(look, subjects, first, bundles)
+    yield from overtaken_since(look, subjects, first, bundles)
     if changed:
         yield from decisions_ended(look, bundles)
 

@@ -1,8 +1,11 @@
-"""Looking back at a chain's rows: objections that arrived late, and decisions that a new bundle ends.
+"""Looking back at a chain's rows: history that arrived late, and decisions that a new bundle ends.
 
 Invariants: rows are read in pages; the verdict that a row holds stays as it is. An objection counts as late
 for the rows before its own whose events happened at its receipt or later. Joining two references makes
-nothing late: only an objection does that is recorded later, and then for all of them.
+nothing late: only an objection does that is recorded later, and then for all of them. All other history
+(contracts, requests, collects) is late for such rows of its own reference alone: what arrives late under one
+of two joined references is not looked for among the rows of the other. A row that is looked at is judged by
+everything that is known of the person today, under whichever reference.
 
 Not handled here: whether a row breaks the policy in hindsight (`policy.clocks`).
 """
@@ -15,13 +18,16 @@ from itertools import islice
 from typing import cast
 
 from ansvar.enforcement.replaying import event_of_row
+from ansvar.enforcement.rows import extra_of
 from ansvar.enforcement.subjects import Subjects
 from ansvar.enforcement.sweep.recording import Look, Shown
 from ansvar.events.model import DisclosureEvent, TransferEvent
 from ansvar.ledger.row import Row
 from ansvar.policy.bundle import Bundle
-from ansvar.policy.clocks import ClockFinding, annulled, ends_any, retroactive
+from ansvar.policy.clocks import CLOCK, ClockFinding, annulled, ends_any, overtaken, retroactive
 from ansvar.store.histories import MOST_REFERENCES
+
+_HISTORY = CLOCK["history.retroactive"]
 
 Bundles = Callable[[bytes], Bundle]  # by SHA-256
 
@@ -50,6 +56,27 @@ def objected_since(look: Look, subjects: Subjects, first_seq: int, bundle_of: Bu
             found = retroactive(event_of_row(row), row.findings, place, state, bundle, row.engine)
             if found is not None:
                 yield from _shown(look, row, [found])
+
+
+def overtaken_since(look: Look, subjects: Subjects, first_seq: int, bundle_of: Bundles) -> Iterator[Shown]:
+    """Uses of data that break a rule by history, other than objections, recorded from `first_seq` on.
+
+    Each is judged by the bundle and engine of its row. Raises StoreError where the store fails.
+    """
+    if _HISTORY.switched_off(look.bundle):
+        return
+    for row in look.histories.overtaken(look.chain, first_seq, look.end_seq):
+        found = overtaken(
+            event_of_row(row),
+            row.findings,
+            (row.chain, row.seq),
+            subjects.state(row.subject),
+            bundle_of(row.policy),
+            row.engine,
+            look.bundle,
+            own_request=bool(extra_of(row).get("own_request")),
+        )
+        yield from _shown(look, row, found)
 
 
 def decisions_ended(look: Look, bundle_of: Bundles) -> Iterator[Shown]:

@@ -51,9 +51,15 @@ class Swept(Struct, frozen=True):
 
 
 async def sweep_and_record(
-    store: Store, kit: ProducerKit, kafka: KafkaSettings, now: datetime, progress: Progress
+    store: Store,
+    kit: ProducerKit,
+    kafka: KafkaSettings,
+    now: datetime,
+    progress: Progress,
+    *,
+    dry_run: bool = False,
 ) -> list[Swept]:
-    """Find what is due as of `now`, have the worker record it, and set the marks.
+    """Find what is due as of `now`, have the worker record it, and set the marks; in a dry run only find it.
 
     Raises EnforcementError when the worker does not record what was sent; running it again goes on.
     """
@@ -70,6 +76,8 @@ async def sweep_and_record(
         return sweep(ledger, snapshots, bundle_of, now, kit.chains, told)
 
     found = await asyncio.to_thread(look)
+    if dry_run:
+        return [_told(finding) for finding in found.findings]
     if found.commands:
         await send_commands(kit, kafka, found.commands)
         await _recorded(store, found.commands, progress)

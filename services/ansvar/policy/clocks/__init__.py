@@ -15,15 +15,19 @@ from ansvar.policy.clocks.clock import About, Clock, ClockFinding
 from ansvar.policy.clocks.happened import NOTHING, Breach, Handover, Happened, Notification
 from ansvar.policy.clocks.hindsight import (
     ADEQUACY_ANNULLED,
+    HISTORY_RETROACTIVE,
     OBJECTION_RETROACTIVE,
     annulled,
     ends_any,
+    overtaken,
+    rests_on,
     retroactive,
 )
 from ansvar.policy.clocks.register import (
     BREACH_NOTIFY_AUTHORITY,
     GUARANTEES_EXPIRING,
     NO_FALLBACK,
+    AboutDecision,
     due_of_breaches,
     due_of_bundle,
 )
@@ -36,7 +40,7 @@ from ansvar.policy.clocks.subject import (
     due,
 )
 
-# The order of the policy's own list.
+# The order of the policy's own list; all other late history stands beside late objections.
 CLOCKS: tuple[Clock, ...] = (
     RETENTION_OVERDUE,
     RIGHTS_OVERDUE,
@@ -46,6 +50,7 @@ CLOCKS: tuple[Clock, ...] = (
     GUARANTEES_EXPIRING,
     NO_FALLBACK,
     OBJECTION_RETROACTIVE,
+    HISTORY_RETROACTIVE,
     ADEQUACY_ANNULLED,
 )
 CLOCK: Mapping[str, Clock] = MappingProxyType({clock.id: clock for clock in CLOCKS})
@@ -55,6 +60,7 @@ __all__ = [
     "CLOCKS",
     "NOTHING",
     "About",
+    "AboutDecision",
     "Breach",
     "Clock",
     "ClockFinding",
@@ -67,5 +73,7 @@ __all__ = [
     "due_of_breaches",
     "due_of_bundle",
     "ends_any",
+    "overtaken",
+    "rests_on",
     "retroactive",
 ]

@@ -1,7 +1,8 @@
-"""Looking back at rows: objections that arrived late, and decisions that a new bundle ends.
+"""Looking back at rows: history that arrived late, and decisions that transfers rest on and that end.
 
 Invariants: pure, one row at a time. An event is what its row says of it. The verdict that the row holds is
-not changed; what is found is said beside it.
+not changed; what is found is said beside it. Objections have a clock of their own, so a rule is found by one
+of the two clocks of late history, never by both.
 
 Not handled here: finding the rows to look at (the sweep).
 """
@@ -25,6 +26,9 @@ from ansvar.policy.state import SubjectState
 _OBJECTION: Right = "objection"
 _OF_OBJECTIONS = frozenset({"marketing.objected", "objection.in_force", "objection.overridden"})
 _HAPPENED = frozenset({"done", "fail_open"})
+# What no history brings about: when and by whom an event was recorded, and that something is not known.
+_OF_THE_RECORDING = frozenset({"event.late", "event.future", "producer.out_of_scope"})
+_NO_MATTER_OF_HISTORY = _OF_OBJECTIONS | _OF_THE_RECORDING | {"purpose.no_collection_record"}
 
 OBJECTION_RETROACTIVE = Clock(
     "objection.retroactive",
@@ -34,6 +38,16 @@ OBJECTION_RETROACTIVE = Clock(
     "Data were processed in spite of an objection that became known later",
     "Uppgifter behandlades trots en invändning som blev känd senare",
     "An objection holds from its receipt, also for what was recorded before the log heard of it.",
+)
+HISTORY_RETROACTIVE = Clock(
+    "history.retroactive",
+    "3.2, 5.2, 8.2, 9.3, Art. 18",
+    "GDPR Art. 5(1)(b), 5(1)(e), 6(1), 17(1), 18(2)",
+    "deny",
+    "Data were used in spite of what became known later",
+    "Uppgifter användes trots något som blev känt senare",
+    "The end of a contract, an erasure, a restriction and the purpose of a collection count from when they "
+    "happened, also for uses that were recorded before the log heard of them.",
 )
 ADEQUACY_ANNULLED = Clock(
     "adequacy.annulled",
@@ -81,6 +95,63 @@ def retroactive(
     )
 
 
+def overtaken(
+    event: Event,
+    recorded: Container[str],
+    row: tuple[int, int],
+    state: SubjectState,
+    bundle: Bundle,
+    engine: int,
+    in_force: Bundle,
+    *,
+    own_request: bool = False,
+) -> list[ClockFinding]:
+    """The rules that a recorded use of data breaks by history that arrived after it, one finding a rule.
+
+    As `retroactive`, for all history but objections; `own_request` is as the row has it. `in_force` is the
+    bundle of today, whose switch of the clock counts: the row's own may never have heard of it.
+    """
+    if (
+        HISTORY_RETROACTIVE.switched_off(in_force)
+        or event.kind not in USES_OF_DATA
+        or event.stage not in _HAPPENED
+    ):
+        return []
+    verdict = decide(event, state, bundle, engine, recorded_at=event.occurred_at, own_request=own_request)
+    return [
+        finding(
+            HISTORY_RETROACTIVE,
+            in_force,
+            f"{missed.message}; this was recorded after the event",
+            event.occurred_at,
+            (*row, missed.rule),
+            About(event.occurred_at, row=row),
+            severity=missed.severity,
+        )
+        for missed in verdict.findings
+        if missed.rule not in _NO_MATTER_OF_HISTORY and missed.rule not in recorded
+    ]
+
+
+def rests_on(
+    event: TransferEvent | DisclosureEvent, bundle: Bundle, recipient: str, country: str, decision: str
+) -> bool:
+    """Whether a recorded transfer brought data to a country with a recipient on an adequacy decision.
+
+    `bundle` is the one by which it was judged, `decision` an id. False where an instrument carried it.
+    """
+    if event.stage not in _HAPPENED:
+        return False
+    at = event.occurred_at
+    return any(
+        destination.country == country
+        and destination.holder is not None
+        and destination.holder.id == recipient
+        and any(ground.id == decision for ground in _grounds(destination, bundle, at))
+        for destination in _destinations(event, bundle)
+    )
+
+
 def annulled(
     event: TransferEvent | DisclosureEvent, row: tuple[int, int], old: Bundle, new: Bundle, now: datetime
 ) -> list[ClockFinding]:
@@ -106,8 +177,7 @@ def _annulled(
     event: TransferEvent | DisclosureEvent, row: tuple[int, int], old: Bundle, new: Bundle, now: datetime
 ) -> Iterator[ClockFinding]:
     at = event.occurred_at
-    case = Case(event, SubjectState(), resolve(event, old), at, at, False, None, [])
-    for destination in third_countries(case):
+    for destination in _destinations(event, old):
         country, holder = destination.country, destination.holder
         for decision in _grounds(destination, old, at):
             ended = _ended(decision, new)
@@ -128,6 +198,12 @@ def _annulled(
                 About(at, recipient=None if holder is None else holder.id, row=row),
                 severity="deny" if at >= ended else "flag",
             )
+
+
+def _destinations(event: TransferEvent | DisclosureEvent, bundle: Bundle) -> tuple[Destination, ...]:
+    """The third countries that an event reaches, as the bundle has them at its time."""
+    at = event.occurred_at
+    return third_countries(Case(event, SubjectState(), resolve(event, bundle), at, at, False, None, []))
 
 
 def _grounds(destination: Destination, old: Bundle, at: datetime) -> list[AdequacyDecision]:

@@ -2,7 +2,8 @@
 
 Invariants: pure. What holds at `now` is looked at, and reviews that are recorded to follow without a gap.
 
-Not handled here: whether a recipient gets any data, which the ledger knows; a finding names the recipient.
+Not handled here: whether a recipient gets any data, and on which ground, which the ledger knows; a finding
+names the recipient, and the decision that it is about.
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ NO_FALLBACK = Clock(
     "Transfers that rest on a decision under appeal alone lose their ground on the day it is annulled, so "
     "another instrument is recorded beforehand.",
 )
+
+
+class AboutDecision(About, frozen=True, kw_only=True):
+    """A finding about what rests on an adequacy decision in a third country."""
+
+    country: str
+    decision: str  # its id
 
 
 def due_of_bundle(bundle: Bundle, now: datetime) -> list[ClockFinding]:
@@ -131,14 +139,31 @@ def _no_fallback(recipient: Recipient, bundle: Bundle, now: datetime) -> Iterato
         if not decisions or any(decision.under_appeal is None for decision, _ in decisions):
             continue
         decision, inside = decisions[0]
-        lapsed = [i.period.end for i in recipient.instruments if i.period.end and i.period.end <= now]
         begun = [start for start in (decision.period.start, inside.start) if start is not None]
+        since = max([*begun, *_lapsed(bundle, recipient, now)], default=_GDPR)
         yield finding(
             NO_FALLBACK,
             bundle,
             f"{country}: {quoted(recipient.id)} is covered by {decision.citation} alone, "
             f"which is under appeal ({decision.under_appeal}), and no other instrument is in force",
-            max([*begun, *lapsed], default=_GDPR),
-            (recipient.id, country, decision.id),
-            About(recipient=recipient.id),
+            since,
+            (recipient.id, country, decision.id, since),
+            AboutDecision(recipient=recipient.id, country=country, decision=decision.id),
         )
+
+
+def _lapsed(bundle: Bundle, recipient: Recipient, now: datetime) -> list[datetime]:
+    """The instants by `now` at which an instrument of a recipient ended that had protected until then.
+
+    It ends with its own time or with that of the clauses it rests on. One that never carried anything has
+    no part in this: its end would make news of a fallback that was missing before.
+    """
+    ends = {instrument.period.end for instrument in recipient.instruments}
+    ends |= {bundle.scc_sets[i.set].period.end for i in recipient.instruments if i.set is not None}
+    return [
+        end
+        for end in ends
+        if end is not None
+        and _BEGINNING < end <= now
+        and instruments_in_force(bundle, recipient, end - timedelta.resolution)
+    ]

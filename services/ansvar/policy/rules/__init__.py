@@ -45,7 +45,7 @@ _FIRST: tuple[Chapter, ...] = (
     objection.CHAPTER,
     marketing.NIX,
     recipient.CHAPTER,
-    transfer.CHAPTER,
+    transfer.FIRST_CHAPTER,
     disclosure.CHAPTER,
 )
 

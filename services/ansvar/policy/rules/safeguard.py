@@ -23,20 +23,24 @@ from ansvar.policy.case import Adequacy, Case, Destination
 TOOLS = frozenset({"scc", "bcr", "code_of_conduct", "certification"})
 
 
-def third_countries(case: Case) -> tuple[Destination, ...]:
-    """The event's destinations in third countries at its time, examined."""
+def third_countries(case: Case, *, first_engine: bool = False) -> tuple[Destination, ...]:
+    """The event's destinations in third countries at its time, examined once a case.
+
+    The first engine let an instrument in force count as stated before a decision that covers, whatever the
+    reference said.
+    """
     if case.destinations is None:
-        case.destinations = _examine_all(case)
+        case.destinations = _examine_all(case, first_engine)
     return case.destinations
 
 
-def _examine_all(case: Case) -> tuple[Destination, ...]:
+def _examine_all(case: Case, first_engine: bool) -> tuple[Destination, ...]:
     event, bundle, at = case.event, case.pattern.bundle, case.at
     if not isinstance(event, TransferEvent | DisclosureEvent):
         return ()
     return tuple(
         [
-            _examine(event, country, holder, bundle, at)
+            _examine(event, country, holder, bundle, at, first_engine)
             for country, holder in case.pattern.abroad
             if bundle.standing(country, at) == "third"
         ]
@@ -49,11 +53,12 @@ def _examine(
     holder: Recipient | None,
     bundle: Bundle,
     at: datetime,
+    first_engine: bool,
 ) -> Destination:
     """What protects data in one third country with one holder."""
     stated, reference = event.safeguard, event.safeguard_reference
     if stated is None:
-        return _unstated(reference, country, holder, bundle, at)
+        return _unstated(reference, country, holder, bundle, at, first_engine)
     if stated in TOOLS:
         meant = [i for i in _held(holder, at) if i.tool == stated and reference in (None, i.reference)]
         instrument = _best([i for i in meant if _carried(i, bundle, at)])
@@ -69,14 +74,20 @@ def _examine(
 
 
 def _unstated(
-    reference: str | None, country: str, holder: Recipient | None, bundle: Bundle, at: datetime
+    reference: str | None,
+    country: str,
+    holder: Recipient | None,
+    bundle: Bundle,
+    at: datetime,
+    first_engine: bool,
 ) -> Destination:
     """What the bundle shows where the event states no safeguard."""
     in_force = instruments_in_force(bundle, holder, at)
     instrument = _best([i for i in in_force if reference in (None, i.reference)])
     if instrument is not None:
         return _protected(country, holder, instrument)
-    if _adequacy(bundle, country, holder, at) == "covers":
+    decided = not (first_engine and in_force) and _adequacy(bundle, country, holder, at) == "covers"
+    if decided:
         return Destination(country, holder, "adequacy", adequacy="covers")
     # an instrument counts as stated; where it is not the one referred to, the claim cannot be shown
     return Destination(country, holder, in_force[0].tool if in_force else "none")

@@ -7,13 +7,16 @@ here; `transfer.third_country` fires once an event, the others at most once a co
 from __future__ import annotations
 
 from datetime import date
+from functools import wraps
+
+from msgspec.structs import replace
 
 from ansvar.events.model import DisclosureEvent, TransferEvent
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.calendar import day_start
 from ansvar.policy.case import Case, Destination, moment, quoted
 from ansvar.policy.pattern import Pattern
-from ansvar.policy.rule import HANDOVERS, Chapter, rule
+from ansvar.policy.rule import HANDOVERS, Chapter, Check, rule
 from ansvar.policy.rules.safeguard import TOOLS, third_countries
 
 # The judgment C-311/18 asks for the assessment of every transfer after its day, 2020-07-16.
@@ -280,3 +283,16 @@ CHAPTER = Chapter(
         country_unknown,
     ),
 )
+
+
+def _as_at_first(check: Check) -> Check:
+    @wraps(check)
+    def judged(case: Case) -> None:
+        third_countries(case, first_engine=True)  # examined once a case, so the check finds them so
+        check(case)
+
+    return judged
+
+
+# The same rules as the first engine reads an unstated safeguard with a reference.
+FIRST_CHAPTER = Chapter(HANDOVERS, tuple(replace(r, check=_as_at_first(r.check)) for r in CHAPTER.rules))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from ansvar.sample.plants.registry import plant
 from ansvar.sample.plants.setting import customer, former_customer, received
-from ansvar.sample.scene import CONTRACT, DUTY, EVALUATION, MARKETING, Scene
+from ansvar.sample.scene import CONTRACT, DUTY, EVALUATION, MARKETING, SERVICE, Scene
 
 TOLD = "authority_notified"  # the word by which the register of breaches knows that the authority was told
 
@@ -110,6 +110,17 @@ def a_survey_before_the_post_was_opened(scene: Scene) -> None:
     scene.right(at, who, request, "objection", "received", scope="evaluation", late=timedelta(days=9))
     scene.right(scene.office(day + 14), who, request, "objection", "fulfilled")
     scene.due("objection.retroactive")
+
+
+@plant(clocks=("history.retroactive",))
+def a_restriction_entered_too_late(scene: Scene) -> None:
+    """A restriction is granted on paper and entered nine days later; the data were looked up meanwhile."""
+    who, day = customer(scene)
+    request = received(scene, who, day, "restriction")
+    scene.processing(scene.office(day + 7), who, "use", "support", SERVICE, ("name",))
+    entered = timedelta(days=9)
+    scene.right(scene.office(day + 4), who, request, "restriction", "fulfilled", late=entered)
+    scene.due("history.retroactive")
 
 
 def _noticed(scene: Scene) -> datetime:

@@ -1,12 +1,16 @@
 -- Snapshots of subjects' states, to begin a fold in the middle. They are no evidence: whoever verifies or
--- replays reads rows alone. Appended to only; what an interrupted write left counts for nothing without a mark.
+-- replays reads rows alone. Appended to only. A state counts where a mark has its `through` and `leaf`, and that
+-- row of the chain still has that leaf: what an interrupted write left, or another history, counts for nothing.
+-- `check` is a checksum against damage.
 CREATE TABLE IF NOT EXISTS {database}.snapshots
 (
     `chain` UInt32 CODEC(ZSTD(1)),
     `subject` FixedString(16) CODEC(ZSTD(1)),
     `through` UInt64 CODEC(Delta, ZSTD(1)),
+    `leaf` FixedString(32) CODEC(ZSTD(1)),
     `survivor` String CODEC(ZSTD(1)),
-    `state` String CODEC(ZSTD(1))
+    `state` String CODEC(ZSTD(1)),
+    `check` FixedString(8) CODEC(NONE)
 )
 ENGINE = MergeTree
 ORDER BY (chain, subject, through)
