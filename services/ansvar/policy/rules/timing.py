@@ -43,6 +43,8 @@ def future(case: Case) -> None:
 )
 def late(case: Case) -> None:
     """What is reported late was not there to be judged by; someone should ask why."""
+    if case.recorded_at is case.at:
+        return  # judged as if recorded at once, which is most of what is evaluated
     limit = case.pattern.bundle.settings.late_days
     delay = case.recorded_at - case.at
     if delay.days >= limit and delay > timedelta(days=limit):
