@@ -54,18 +54,18 @@ Url = Annotated[str, Meta(pattern=r"^https://\S+$", description="an address that
 Count = Annotated[int, Meta(ge=0, le=100_000, description="a whole number from 0 to 100000")]
 
 
-class _Shape(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Shape(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A part of a bundle's file."""
 
 
-class Label(_Shape, frozen=True, kw_only=True):
+class Label(Shape, frozen=True, kw_only=True):
     """What a person reads, in the product's two languages."""
 
     en: Text
     sv: Text
 
 
-class Validity(_Shape, frozen=True, kw_only=True):
+class Validity(Shape, frozen=True, kw_only=True):
     """From the start of `valid_from` to the start of `valid_to`; an absent end is open."""
 
     valid_from: date | None = None
@@ -81,18 +81,18 @@ class Since(Validity, frozen=True, kw_only=True):
 # bundle.yaml
 
 
-class CompanyPart(_Shape, frozen=True, kw_only=True):
+class CompanyPart(Shape, frozen=True, kw_only=True):
     name: Text
     registration: Text
     website: Url
 
 
-class AuthorityPart(_Shape, frozen=True, kw_only=True):
+class AuthorityPart(Shape, frozen=True, kw_only=True):
     name: Text
     website: Url
 
 
-class SettingsPart(_Shape, frozen=True, kw_only=True):
+class SettingsPart(Shape, frozen=True, kw_only=True):
     """The fields of `bundle.Settings` (a test holds them together); the profile has those not given."""
 
     require_collection_record: bool | None = None
@@ -104,12 +104,12 @@ class SettingsPart(_Shape, frozen=True, kw_only=True):
     late_days: Count | None = None
 
 
-class SwitchPart(_Shape, frozen=True, kw_only=True):
+class SwitchPart(Shape, frozen=True, kw_only=True):
     severity: Literal["off", "flag", "deny"]
     reason: Reason
 
 
-class BundleFile(_Shape, frozen=True, kw_only=True):
+class BundleFile(Shape, frozen=True, kw_only=True):
     format: Literal["1"]
     name: Id
     version: Reference
@@ -125,7 +125,7 @@ class BundleFile(_Shape, frozen=True, kw_only=True):
 # The company's vocabulary and registers
 
 
-class PurposePart(_Shape, frozen=True, kw_only=True):
+class PurposePart(Shape, frozen=True, kw_only=True):
     id: Id
     clause: Text
     iri: Term
@@ -133,11 +133,11 @@ class PurposePart(_Shape, frozen=True, kw_only=True):
     may_also_serve: tuple[Id, ...]
 
 
-class PurposesFile(_Shape, frozen=True, kw_only=True):
+class PurposesFile(Shape, frozen=True, kw_only=True):
     purposes: tuple[PurposePart, ...]
 
 
-class CategoryPart(_Shape, frozen=True, kw_only=True):
+class CategoryPart(Shape, frozen=True, kw_only=True):
     id: Id
     clause: Text
     iri: Term
@@ -145,17 +145,17 @@ class CategoryPart(_Shape, frozen=True, kw_only=True):
     profiling_only: bool = False
 
 
-class CategoriesFile(_Shape, frozen=True, kw_only=True):
+class CategoriesFile(Shape, frozen=True, kw_only=True):
     categories: tuple[CategoryPart, ...]
 
 
-class BasisPart(_Shape, frozen=True, kw_only=True):
+class BasisPart(Shape, frozen=True, kw_only=True):
     id: Id
     clause: Text
     purposes: tuple[Id, ...]
 
 
-class BasesFile(_Shape, frozen=True, kw_only=True):
+class BasesFile(Shape, frozen=True, kw_only=True):
     bases: tuple[BasisPart, ...]
 
 
@@ -164,7 +164,7 @@ class BalancingTestPart(Since, frozen=True, kw_only=True):
     purpose: Id
 
 
-class BalancingTestsFile(_Shape, frozen=True, kw_only=True):
+class BalancingTestsFile(Shape, frozen=True, kw_only=True):
     balancing_tests: tuple[BalancingTestPart, ...]
 
 
@@ -175,11 +175,11 @@ class SystemPart(Validity, frozen=True, kw_only=True):
     automated: bool = False
 
 
-class SystemsFile(_Shape, frozen=True, kw_only=True):
+class SystemsFile(Shape, frozen=True, kw_only=True):
     systems: tuple[SystemPart, ...]
 
 
-class SubProcessorPart(_Shape, frozen=True, kw_only=True):
+class SubProcessorPart(Shape, frozen=True, kw_only=True):
     name: Text
     country: Country
 
@@ -195,7 +195,7 @@ class ScopePart(Since, frozen=True, kw_only=True):
     decision: Reference
 
 
-class RecipientPart(_Shape, frozen=True, kw_only=True):
+class RecipientPart(Shape, frozen=True, kw_only=True):
     id: Id
     name: Text
     type: RecipientType
@@ -209,11 +209,11 @@ class RecipientPart(_Shape, frozen=True, kw_only=True):
     scope: tuple[ScopePart, ...] = ()
 
 
-class RecipientsFile(_Shape, frozen=True, kw_only=True):
+class RecipientsFile(Shape, frozen=True, kw_only=True):
     recipients: tuple[RecipientPart, ...]
 
 
-class WordPart(_Shape, frozen=True, kw_only=True):
+class WordPart(Shape, frozen=True, kw_only=True):
     id: Id
     label: Label
 
@@ -223,31 +223,31 @@ class MethodPart(Validity, frozen=True, kw_only=True):
     label: Label
 
 
-class MethodsFile(_Shape, frozen=True, kw_only=True):
+class MethodsFile(Shape, frozen=True, kw_only=True):
     secure_methods: tuple[MethodPart, ...]
 
 
-class CookiesFile(_Shape, frozen=True, kw_only=True):
+class CookiesFile(Shape, frozen=True, kw_only=True):
     cookies: tuple[WordPart, ...]
 
 
 # law/
 
 
-class LawBasisPart(_Shape, frozen=True, kw_only=True):
+class LawBasisPart(Shape, frozen=True, kw_only=True):
     id: Id
     article: Text
     iri: Term
     label: Label
 
 
-class VocabularyFile(_Shape, frozen=True, kw_only=True):
+class VocabularyFile(Shape, frozen=True, kw_only=True):
     prefixes: dict[Prefix, Url]
     legal_bases: tuple[LawBasisPart, ...]
     terms: dict[Id, dict[Id, Term]]
 
 
-class CodesPart(_Shape, frozen=True, kw_only=True):
+class CodesPart(Shape, frozen=True, kw_only=True):
     codes: tuple[Country, ...]
     source: Text
 
@@ -257,7 +257,7 @@ class MembershipPart(Validity, frozen=True, kw_only=True):
     source: Text
 
 
-class PlacesFile(_Shape, frozen=True, kw_only=True):
+class PlacesFile(Shape, frozen=True, kw_only=True):
     iso_3166_1: CodesPart
     eu: CodesPart
     eea_efta: CodesPart
@@ -279,7 +279,7 @@ class DecisionPart(Since, frozen=True, kw_only=True):
     source: Text
 
 
-class AdequacyFile(_Shape, frozen=True, kw_only=True):
+class AdequacyFile(Shape, frozen=True, kw_only=True):
     decisions: tuple[DecisionPart, ...]
 
 
@@ -290,7 +290,7 @@ class SccSetPart(Validity, frozen=True, kw_only=True):
     source: Text
 
 
-class SccSetsFile(_Shape, frozen=True, kw_only=True):
+class SccSetsFile(Shape, frozen=True, kw_only=True):
     scc_sets: tuple[SccSetPart, ...]
 
 

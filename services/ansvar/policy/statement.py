@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from ansvar.events.model import RecipientType, Safeguard
-from ansvar.policy.shapes import Count, Country, Id, Label, Reference, Since, Term, Text, Validity
+from ansvar.policy.shapes import Count, Country, Id, Label, Reference, Shape, Since, Term, Text, Validity
 
 ActNumber = Annotated[
     str,
@@ -25,14 +25,10 @@ ActNumber = Annotated[
 ]
 
 
-class _Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A part of one of these files."""
-
-
 # statement.yaml
 
 
-class PublishedPart(_Part, frozen=True, kw_only=True):
+class PublishedPart(Shape, frozen=True, kw_only=True):
     """The version and the day that the text itself bears; null where it bears none."""
 
     clause: Text
@@ -40,14 +36,14 @@ class PublishedPart(_Part, frozen=True, kw_only=True):
     day: date | None = None
 
 
-class ListedPart(_Part, frozen=True, kw_only=True):
+class ListedPart(Shape, frozen=True, kw_only=True):
     """The ids that a list in the policy names."""
 
     clause: Text
     listed: tuple[Id, ...]
 
 
-class InterestPart(_Part, frozen=True, kw_only=True):
+class InterestPart(Shape, frozen=True, kw_only=True):
     """A legitimate interest that the policy names, and the purpose it serves; null: none of the bundle's."""
 
     clause: Text
@@ -55,24 +51,24 @@ class InterestPart(_Part, frozen=True, kw_only=True):
     purpose: Id | None = None
 
 
-class RecipientTypePart(_Part, frozen=True, kw_only=True):
+class RecipientTypePart(Shape, frozen=True, kw_only=True):
     clause: Text
     type: RecipientType
 
 
-class SafeguardPart(_Part, frozen=True, kw_only=True):
+class SafeguardPart(Shape, frozen=True, kw_only=True):
     clause: Text
     id: Safeguard
 
 
-class ClaimPart(_Part, frozen=True, kw_only=True):
+class ClaimPart(Shape, frozen=True, kw_only=True):
     """Something that the policy promises without a limit."""
 
     clause: Text
     id: Literal["systems_inside_eea", "no_automated_decisions"]
 
 
-class RetentionPart(_Part, frozen=True, kw_only=True):
+class RetentionPart(Shape, frozen=True, kw_only=True):
     """How long data for these purposes are kept: months after the last contract's end (0: until it ends)."""
 
     clause: Text
@@ -81,14 +77,14 @@ class RetentionPart(_Part, frozen=True, kw_only=True):
     period: Label
 
 
-class EraseAllPart(_Part, frozen=True, kw_only=True):
+class EraseAllPart(Shape, frozen=True, kw_only=True):
     """A promise to erase everything, with the acts that it makes an exception for."""
 
     clause: Text
     exceptions: tuple[ActNumber, ...] = ()
 
 
-class RetentionsPart(_Part, frozen=True, kw_only=True):
+class RetentionsPart(Shape, frozen=True, kw_only=True):
     """`website`: how long what the website gathers is kept; null where the policy does not say."""
 
     clause: Text
@@ -97,34 +93,34 @@ class RetentionsPart(_Part, frozen=True, kw_only=True):
     erase_all: EraseAllPart | None = None
 
 
-class StatedRightPart(_Part, frozen=True, kw_only=True):
+class StatedRightPart(Shape, frozen=True, kw_only=True):
     clause: Text
     id: Id
 
 
-class StatedRightsPart(_Part, frozen=True, kw_only=True):
+class StatedRightsPart(Shape, frozen=True, kw_only=True):
     clause: Text
     stated: tuple[StatedRightPart, ...]
 
 
-class NamedAuthorityPart(_Part, frozen=True, kw_only=True):
+class NamedAuthorityPart(Shape, frozen=True, kw_only=True):
     clause: Text
     name: Text
 
 
-class CitedActPart(_Part, frozen=True, kw_only=True):
+class CitedActPart(Shape, frozen=True, kw_only=True):
     clause: Text
     number: ActNumber
 
 
-class CookieConsentPart(_Part, frozen=True, kw_only=True):
+class CookieConsentPart(Shape, frozen=True, kw_only=True):
     """How the visitor is said to agree to cookies: by going on, by not objecting, by an act, or not asked."""
 
     clause: Text
     consent: Literal["surfing_on", "opt_out", "opt_in", "only_necessary"]
 
 
-class StatementFile(_Part, frozen=True, kw_only=True):
+class StatementFile(Shape, frozen=True, kw_only=True):
     published: PublishedPart
     purposes: ListedPart
     categories: ListedPart
@@ -151,11 +147,11 @@ class AuthorityNamePart(Validity, frozen=True, kw_only=True):
     source: Text
 
 
-class AuthoritiesFile(_Part, frozen=True, kw_only=True):
+class AuthoritiesFile(Shape, frozen=True, kw_only=True):
     authorities: tuple[AuthorityNamePart, ...]
 
 
-class DutyPart(_Part, frozen=True, kw_only=True):
+class DutyPart(Shape, frozen=True, kw_only=True):
     """A duty to keep data: for how many years, counted from when, and what data, as DPV terms."""
 
     provision: Text
@@ -172,11 +168,11 @@ class ActPart(Since, frozen=True, kw_only=True):
     source: Text
 
 
-class ActsFile(_Part, frozen=True, kw_only=True):
+class ActsFile(Shape, frozen=True, kw_only=True):
     acts: tuple[ActPart, ...]
 
 
-class RightPart(_Part, frozen=True, kw_only=True):
+class RightPart(Shape, frozen=True, kw_only=True):
     """A right that a privacy notice must state. `basis`: only where the policy rests on that legal basis."""
 
     id: Id
@@ -186,7 +182,7 @@ class RightPart(_Part, frozen=True, kw_only=True):
     basis: Id | None = None
 
 
-class RightsFile(_Part, frozen=True, kw_only=True):
+class RightsFile(Shape, frozen=True, kw_only=True):
     rights: tuple[RightPart, ...]
 
 

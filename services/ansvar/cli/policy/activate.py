@@ -14,6 +14,7 @@ import typer
 from ansvar.cli.commanding import send
 from ansvar.cli.ledger import opened
 from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, console, log_to
+from ansvar.cli.policy.active import policies_of, with_bundles
 from ansvar.cli.policy.checked import checked
 from ansvar.directory import DataDirectory
 
@@ -51,7 +52,7 @@ def activate(
     content, new = checked(bundle)
     directory, out = DataDirectory(data_dir), console()
     sha256 = new.sha256.hex()
-    policies, olds = _in_force(directory)
+    policies, olds = with_bundles(directory)
     lacking = [p for p in policies if (p.bundle, p.engine) != (sha256, chosen)]
     if policies and not lacking:
         out.print(
@@ -73,18 +74,6 @@ def activate(
     activation = _id(directory, policies, (sha256, chosen))
     asyncio.run(_send(directory, content, chosen, activation, [p.chain for p in lacking]))
     _wait(directory, sha256, chosen)
-
-
-def _in_force(directory: DataDirectory) -> tuple[list[InForce], dict[str, Bundle]]:
-    """What each chain judges by, and those bundles by their SHA-256 (hex)."""
-    from ansvar.accountability.policies import in_force
-    from ansvar.enforcement.wiring import bundles
-    from ansvar.store.catalogue import Catalogue
-    from ansvar.store.ledger import LedgerStore
-
-    with opened(directory) as store:
-        policies, bundle = in_force(LedgerStore(store)), bundles(Catalogue(store))
-        return policies, {p.bundle: bundle(bytes.fromhex(p.bundle)) for p in policies}
 
 
 def _differences(old: Bundle, new: Bundle) -> list[str]:
@@ -132,7 +121,7 @@ def _wait(directory: DataDirectory, sha256: str, engine: int) -> None:
         console().print("Nothing runs here now: the next ansvar up or worker puts it in force.")
         return
     end = time.monotonic() + _WAIT_SECONDS
-    while any((p.bundle, p.engine) != (sha256, engine) for p in _in_force(directory)[0]):
+    while any((p.bundle, p.engine) != (sha256, engine) for p in policies_of(directory)):
         if time.monotonic() > end:
             sys.stderr.write(
                 "not every chain has it yet; look with ansvar policy show, and at the stack's log\n"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ansvar.cli.ledger import opened, there_is_one
-from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, print_rows, refuse
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, print_rows
+from ansvar.cli.policy.active import active
 from ansvar.cli.policy.checked import checked
 from ansvar.directory import DataDirectory
 
@@ -65,18 +66,9 @@ def diff(
 
 
 def _bundle(name: str, directory: DataDirectory) -> Bundle:
-    from ansvar.accountability.policies import in_force
-    from ansvar.enforcement.wiring import bundles
-    from ansvar.store.catalogue import Catalogue
-    from ansvar.store.ledger import LedgerStore
-
     if name != _ACTIVE:
         return checked(Path(name))[1]
-    with opened(directory) as store:
-        policies = in_force(LedgerStore(store))
-        if not policies:
-            refuse("no policy is in force here yet; name two directories")
-        return bundles(Catalogue(store))(bytes.fromhex(policies[-1].bundle))
+    return active(directory, "no policy is in force here yet; name two directories")[1]
 
 
 def _verdicts(

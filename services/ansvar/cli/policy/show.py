@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ansvar.cli.ledger import opened
-from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, LangOption, print_rows, refuse
+from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, LangOption, print_rows
+from ansvar.cli.policy.active import active
 from ansvar.cli.policy.checked import checked
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
-    from ansvar.accountability.policies import InForce
     from ansvar.policy.bundle import Bundle
     from ansvar.policy.clocks import Clock
     from ansvar.policy.rule import Language, Rule
+
+_NOTHING = "no chain has a row yet; the first start of ansvar up or worker founds them"
 
 
 def show(
@@ -38,7 +39,7 @@ def show(
     from ansvar.accountability.policies import mixed, to_json
 
     policies, bundle = (
-        _in_force(DataDirectory(data_dir)) if directory is None else ([], checked(directory)[1])
+        active(DataDirectory(data_dir), _NOTHING) if directory is None else ([], checked(directory)[1])
     )
     entries, rules = _entries(bundle, lang), _rules(bundle, lang)
     if format_ is Format.JSON:
@@ -57,20 +58,6 @@ def show(
     if mixed(policies):
         sys.stderr.write("chains judge by different policies; run ansvar policy activate again\n")
         raise typer.Exit(1)
-
-
-def _in_force(directory: DataDirectory) -> tuple[list[InForce], Bundle]:
-    """What each chain judges by, and the bundle of the last one."""
-    from ansvar.accountability.policies import in_force
-    from ansvar.enforcement.wiring import bundles
-    from ansvar.store.catalogue import Catalogue
-    from ansvar.store.ledger import LedgerStore
-
-    with opened(directory) as store:
-        policies = in_force(LedgerStore(store))
-        if not policies:
-            refuse("no chain has a row yet; the first start of ansvar up or worker founds them")
-        return policies, bundles(Catalogue(store))(bytes.fromhex(policies[-1].bundle))
 
 
 def _entries(bundle: Bundle, lang: Language) -> list[dict[str, Any]]:
