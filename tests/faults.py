@@ -17,8 +17,8 @@ from ansvar.enforcement.effects import Message
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.ports import Bounds
 from ansvar.store.client import Parameters, Store
-from ansvar.store.errors import StoreUnavailable
-from ansvar.vault.errors import VaultUnavailable
+from ansvar.store.errors import StoreError, StoreUnavailable
+from ansvar.vault.errors import VaultError, VaultUnavailable
 from ansvar.vault.vault import Person, Vault, Wanted
 from records import KeptMessages, RecordedTopic
 
@@ -156,3 +156,15 @@ class FailingTopic(RecordedTopic):
 _STORE = StoreUnavailable("ClickHouse did not answer (as the test wants it)")
 _VAULT = VaultUnavailable("the vault did not answer (as the test wants it)")
 _KAFKA = KafkaError("the broker did not answer (as the test wants it)")
+
+
+def repeated(store: Store, vault: Vault, faults: Faults, job: Callable[[Store, Vault], object]) -> int:
+    """Do a job on stores that fail now and then, again and again until it is done; returns how often."""
+    tries = 1
+    while True:
+        try:
+            job(FailingStore(store, faults), FailingVault(vault, faults))
+        except (StoreError, VaultError):
+            tries += 1
+        else:
+            return tries

@@ -27,12 +27,10 @@ from ansvar.ledger.position import MAX_PARTITIONS, file_stream_id
 from ansvar.ledger.row import Row, seal
 from ansvar.sample.company import generate
 from ansvar.store.client import Store
-from ansvar.store.errors import StoreError
 from ansvar.store.ledger import LedgerStore
 from ansvar.store.verify import verify_store
-from ansvar.vault.errors import VaultError
 from ansvar.vault.vault import Vault
-from faults import FAILS, Faults
+from faults import FAILS, Faults, repeated
 from records import (
     CHAINS,
     NOW,
@@ -264,14 +262,7 @@ def test_an_ingest_that_is_cut_off_is_finished_by_repeating_it(
     monkeypatch.setattr(ingesting, "BATCH_LINES", 25)
     faults = Faults(seed, 10, FAILS)
     cut, people = new_store(), vault(tmp_path / "cut.db")
-    tries = 1
-    while True:
-        try:
-            ingest(failing.FailingStore(cut, faults), failing.FailingVault(people, faults), given)
-        except (StoreError, VaultError):
-            tries += 1
-        else:
-            break
+    tries = repeated(cut, people, faults, lambda store, vault: ingest(store, vault, given))
     people.close()
     assert tries > 2
     assert roots(cut) == roots(whole)

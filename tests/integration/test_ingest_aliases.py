@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-import faults as failing
 import judging
 from ansvar.enforcement import ingesting
 from ansvar.enforcement.ingesting import Ingest, Line, Parts, Totals
@@ -31,12 +30,10 @@ from ansvar.ledger.row import Row
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.evaluation import Evaluator
 from ansvar.store.client import Store
-from ansvar.store.errors import StoreError
 from ansvar.store.ledger import LedgerStore
 from ansvar.store.verify import verify_store
-from ansvar.vault.errors import VaultError
 from ansvar.vault.vault import Vault
-from faults import FAILS, Faults
+from faults import FAILS, Faults, repeated
 from records import (
     CHAINS,
     NOW,
@@ -312,14 +309,7 @@ def test_failures_leave_no_trace(
     monkeypatch.setattr(ingesting, "BATCH_LINES", 7)
     faults = Faults(3, 12, FAILS)
     cut, people = new_store(), vault_in(tmp_path / "cut.db")
-    tries = 1
-    while True:
-        try:
-            ingest(failing.FailingStore(cut, faults), failing.FailingVault(people, faults), given)
-        except (StoreError, VaultError):
-            tries += 1
-        else:
-            break
+    tries = repeated(cut, people, faults, lambda store, vault: ingest(store, vault, given))
     people.close()
     assert tries > 2
     assert roots(cut) == roots(whole)

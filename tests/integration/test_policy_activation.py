@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 
 from ansvar.accountability.policies import in_force, mixed
+from ansvar.directory import DataDirectory
 from ansvar.emitter.commanding import send_commands
+from ansvar.emitter.kafka import KafkaSettings
 from ansvar.emitter.kit import ProducerKit
 from ansvar.enforcement.recovering import remember
 from ansvar.enforcement.replaying import replay
@@ -164,3 +166,29 @@ def test_the_commands(kafka: str, tmp_path: Path) -> None:
     assert broken.returncode == 2
     assert "bundle.yaml" in broken.stderr
     assert "Traceback" not in broken.stderr
+
+
+async def test_a_mixture_is_a_fault_until_it_is_activated_again(kafka: str, tmp_path: Path) -> None:
+    """An activation that was cut short, as doctor and policy show tell it, and its resumption."""
+    settings, data = own_settings(kafka, chains=2), tmp_path / "data"
+    here = ("--data-dir", data)
+    assert run("emit", "-", *here, text=json_lines(EVENTS[:20]), **settings).returncode == 0
+    bundle = tmp_path / "bundle"
+    shutil.copytree(SAMPLE_BUNDLE, bundle)
+    text = (bundle / "bundle.yaml").read_text()
+    (bundle / "bundle.yaml").write_text(text.replace('"2026.1"', '"2026.2"'))
+    directory = DataDirectory(data)
+    kit = ProducerKit.read(keyring.kit_path(directory.keys, CONTROL_PRODUCER))
+    operator = keyring.operator_key(directory.keys)
+    half = signed_activation(operator, kit.deployment.bytes, ID, other_bundle(), ENGINE)
+    await send_commands(kit, KafkaSettings(bootstrap=kafka), [(0, half)])
+    assert run("sweep", *here, **settings).returncode == 1
+
+    doctor = run("doctor", *here, **settings)
+    assert (doctor.returncode, "different policies" in doctor.stdout) == (1, True)
+    assert run("policy", "show", *here, **settings).returncode == 1
+    again = run("policy", "activate", bundle, "--yes", *here, **settings)
+    assert f"activation {ID}: sent to 1 chains" in again.stdout
+    assert run("sweep", *here, **settings).returncode == 0
+    assert run("policy", "show", *here, **settings).returncode == 0
+    assert "different policies" not in run("doctor", *here, **settings).stdout
