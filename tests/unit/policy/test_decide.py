@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ansvar.events.model import Event
+from ansvar.events.model import DisclosureEvent, Event, TransferEvent
 from ansvar.policy import decide as deciding
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import Case, ProducerScope, moment
@@ -236,14 +236,22 @@ def test_the_first_engine_judges_as_ever(event: Event, history: list[Event], rec
     assert judged == plainly(event, state, _FIRST_CHAPTERS, at(recorded))
 
 
+def _reread(event: Event) -> bool:
+    """Whether engine 2 reads what protects the data otherwise: a reference to a safeguard nobody named."""
+    handed = isinstance(event, TransferEvent | DisclosureEvent)
+    return handed and event.safeguard is None and event.safeguard_reference is not None
+
+
 @given(st.one_of(events, steps), histories, moments)
+@example(transfer("monitoring-group-ch", safeguard_reference="SCC-2023-04"), [], "2018-06-01")
 def test_a_newer_engine_adds_findings_and_changes_none(
     event: Event, history: list[Event], recorded: str
 ) -> None:
     state = known_of(history)
     newer = decide(event, state, sample_bundle(), NEWEST, recorded_at=at(recorded))
     older = decide(event, state, sample_bundle(), 1, recorded_at=at(recorded))
-    assert tuple(finding for finding in newer.findings if finding.rule in FIRST) == older.findings
+    kept = [rule for rule in FIRST if not (rule.startswith("transfer.") and _reread(event))]
+    assert [f for f in newer.findings if f.rule in kept] == [f for f in older.findings if f.rule in kept]
     assert newer == plainly(event, state, ENGINES[NEWEST].chapters, at(recorded))
 
 
