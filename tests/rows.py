@@ -9,8 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.columns import KINDS, ROLE_CODES, STAGE_CODES, VERDICT_CODES
-from ansvar.ledger.row import ZERO32, Row, seal
+from ansvar.ledger.row import Row, seal
 
 BUNDLE = bytes(range(32))
 JANUARY = 1_767_225_600_000  # 2026-01-01 in ms

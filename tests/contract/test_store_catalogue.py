@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from msgspec.structs import replace
 
-from ansvar.ledger.row import ZERO32
+from ansvar.ledger.canonical import ZERO32
 from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreError, UnknownBundle

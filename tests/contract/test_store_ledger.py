@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ansvar.ledger.canonical import ZERO32, leaf
 from ansvar.ledger.columns import KINDS
 from ansvar.ledger.errors import MalformedRow
-from ansvar.ledger.row import ZERO16, ZERO32, Row, canonical, decode, encode, leaf
+from ansvar.ledger.row import ZERO16, Row, canonical, decode, encode
 from ansvar.store import ledger as ledger_module
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreError

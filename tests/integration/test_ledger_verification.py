@@ -16,9 +16,10 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
+from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.columns import COLUMNS_V1, names
 from ansvar.ledger.merkle import root
-from ansvar.ledger.row import ZERO32, encode, seal
+from ansvar.ledger.row import encode, seal
 from ansvar.ledger.rowbinary import read_length, write_length
 from ansvar.store import verify as verify_module
 from ansvar.store.client import Store

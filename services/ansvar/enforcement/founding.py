@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ansvar.deployment import Deployment, to_record
 from ansvar.enforcement.sheet import Judged
-from ansvar.ledger.row import ZERO16, ZERO32, Row, seal
+from ansvar.ledger.canonical import ZERO32
+from ansvar.ledger.row import ZERO16, Row, seal
 
 
 def genesis(

@@ -27,9 +27,10 @@ from ansvar.enforcement.subjects import Subjects
 from ansvar.events.boundary import normal_form
 from ansvar.events.envelope import SessionHeader
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
+from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.errors import RowTooLarge
 from ansvar.ledger.position import stream_id
-from ansvar.ledger.row import ZERO16, ZERO32, seal
+from ansvar.ledger.row import ZERO16, seal
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import ProducerScope
 from ansvar.policy.decide import decide

@@ -15,7 +15,8 @@ from collections import deque
 from typing import Final
 
 from ansvar.enforcement.subjects import Subjects
-from ansvar.ledger.row import ZERO16, ZERO32, Row
+from ansvar.ledger.canonical import ZERO32
+from ansvar.ledger.row import ZERO16, Row
 
 HOUR_MS: Final = 3_600_000
 # A session lives 24 h and an hour's tolerance, and may claim to begin 24 h ahead, so all its records lie

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from ansvar.ledger.canonical import ZERO32, kind_code, leaf, place
 from ansvar.ledger.columns import KIND_CODES
 from ansvar.ledger.errors import Fault, MalformedRow
 from ansvar.ledger.merkle import Range
-from ansvar.ledger.row import ZERO32, decode, kind_code, leaf, place
+from ansvar.ledger.row import decode
 
 _MOST_LINKS: Final = 8  # bounds the work where one row after another was rewritten
 

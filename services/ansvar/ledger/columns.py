@@ -8,9 +8,7 @@ order, followed by the 32 bytes of the previous row's `leaf` (zeros for the firs
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
-
-from msgspec import Struct
+from typing import Any, Final, NamedTuple
 
 from ansvar.ledger import rowbinary as rb
 
@@ -45,7 +43,7 @@ ROLE_CODES: Final = {"": 0, "controller": 1, "processor": 2}
 VERDICT_CODES: Final = {"": 0, "permit": 1, "flag": 2, "deny": 3}
 
 
-class Column(Struct, frozen=True):
+class Column(NamedTuple):
     """One column: its name, its ClickHouse type and how a value is written to and read from RowBinary."""
 
     name: str

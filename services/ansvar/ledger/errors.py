@@ -41,3 +41,32 @@ class Fault(LedgerError):
         self.chain = chain
         self.seq = seq
         self.message = message
+
+
+class Malformed(LedgerError):
+    """Bytes from outside that are not of the format they claim: a note, a proof, a tile, an evidence bundle.
+
+    `what` is the format, `where` the line, byte or file, `problem` what is wrong there.
+    """
+
+    def __init__(self, what: str, where: str, problem: str) -> None:
+        super().__init__(f"{what}, {where}: {problem}")
+        self.what = what
+        self.where = where
+        self.problem = problem
+
+
+class Unproved(LedgerError):
+    """A proof, a signature or a quorum that does not hold."""
+
+
+class BadSignature(Unproved):
+    """A signature of a known key that does not verify, or none of a known key."""
+
+
+class WrongOrigin(Unproved):
+    """A checkpoint of another log than the one asked for."""
+
+
+class NoQuorum(Unproved):
+    """Too few witnesses have cosigned."""

@@ -10,14 +10,14 @@ it; `encode` is the fast one of the hot path, and a property test holds them equ
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
+from ansvar.ledger.canonical import HEAD, MAX_CANONICAL, leaf, values
 from ansvar.ledger.columns import (
     COLUMNS,
     KIND_CODES,
@@ -30,9 +30,7 @@ from ansvar.ledger.errors import MalformedRow, RowTooLarge
 from ansvar.ledger.rowbinary import write_length
 
 ZERO16: Final = bytes(16)
-ZERO32: Final = bytes(32)
 NO_EVENT: Final = UUID(int=0)
-MAX_CANONICAL: Final = 65_535
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -86,11 +84,6 @@ class Row(Struct, frozen=True, kw_only=True):
     extra: str = ""
 
 
-def leaf(canonical_bytes: bytes) -> bytes:
-    """RFC 6962 section 2.1: the hash of a leaf, 32 bytes."""
-    return hashlib.sha256(b"\0" + canonical_bytes).digest()
-
-
 def canonical(row: Row, previous: bytes) -> bytes:
     """The canonical bytes of a row: its columns in order, then `previous`, the leaf before (32 bytes)."""
     columns = b"".join(c.write(getattr(row, c.name)) for c in COLUMNS[row.version])
@@ -102,32 +95,8 @@ def decode(data: bytes, at: int = 0) -> tuple[Row, int]:
 
     Raises MalformedRow when the bytes end early, a value cannot be read, or the version has no column list.
     """
-    version = data[at] if at < len(data) else None
-    if version not in COLUMNS:
-        raise MalformedRow(f"row version {version} at byte {at} is not one of {sorted(COLUMNS)}")
-    values: dict[str, Any] = {}
-    for column in COLUMNS[version]:
-        values[column.name], at = column.read(data, at)
-    return Row(**values), at
-
-
-def place(columns: bytes) -> tuple[int, int]:
-    """(chain, seq) of a stored row of whatever version: every version begins with version, chain and seq.
-
-    Raises MalformedRow when the bytes end before.
-    """
-    if len(columns) < _PLACE.size:
-        raise MalformedRow(f"the row ends at byte {len(columns)}, before its chain and seq")
-    _, chain, seq = _PLACE.unpack_from(columns)
-    return chain, seq
-
-
-def kind_code(columns: bytes) -> int | None:
-    """The code of a stored row's kind without decoding the rest; None for bytes that are no row we know."""
-    if columns[:1] != bytes((VERSION,)) or len(columns) < _HEAD.size:
-        return None
-    code: int = _HEAD.unpack_from(columns)[7]
-    return code
+    found, at = values(data, at)
+    return Row(**found), at
 
 
 def _bounded(data: bytes, row: Row) -> bytes:
@@ -138,8 +107,6 @@ def _bounded(data: bytes, row: Row) -> bytes:
     return data
 
 
-_PLACE = struct.Struct("<BIQ")
-_HEAD = struct.Struct("<BIQ16sqHqbb")
 _EVENT = struct.Struct("<q16s")
 _IDS = struct.Struct("<16s16s16s16sb")
 _RULES = struct.Struct("<32sH")
@@ -185,7 +152,7 @@ def encode(row: Row) -> bytes:
     event_id = row.event_id.bytes
     return b"".join(
         (
-            _HEAD.pack(
+            HEAD.pack(
                 row.version,
                 row.chain,
                 row.seq,

@@ -11,14 +11,12 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Callable
-from typing import Any
-
-from msgspec import Struct
+from typing import Any, NamedTuple
 
 from ansvar.ledger.errors import MalformedRow
 
 
-class Type(Struct, frozen=True):
+class Type(NamedTuple):
     """How one type is written and read."""
 
     write: Callable[[Any], bytes]

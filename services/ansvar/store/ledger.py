@@ -14,9 +14,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from ansvar.ledger.canonical import place
 from ansvar.ledger.columns import COLUMNS_V1, names
 from ansvar.ledger.errors import MalformedRow
-from ansvar.ledger.row import Row, decode, place
+from ansvar.ledger.row import Row, decode
 from ansvar.ledger.rowbinary import read_length
 from ansvar.store.client import Parameters, Store
 from ansvar.store.errors import StoreError

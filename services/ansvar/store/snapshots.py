@@ -19,7 +19,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from ansvar.ledger.row import ZERO16, ZERO32
+from ansvar.ledger.canonical import ZERO32
+from ansvar.ledger.row import ZERO16
 from ansvar.ledger.rowbinary import read_length, write_length
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreError

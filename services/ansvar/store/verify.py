@@ -17,9 +17,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.check import ChainChecker
 from ansvar.ledger.errors import Fault
-from ansvar.ledger.row import ZERO32
 from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store
 from ansvar.store.errors import StoreError

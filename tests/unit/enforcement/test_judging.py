@@ -20,8 +20,9 @@ from ansvar.enforcement.sheet import Judged
 from ansvar.events.envelope import RecordType, SessionHeader
 from ansvar.events.identifiers import normalise
 from ansvar.events.model import Event
+from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.position import stream_id
-from ansvar.ledger.row import NO_EVENT, ZERO16, ZERO32, Row, decode, seal
+from ansvar.ledger.row import NO_EVENT, ZERO16, Row, decode, seal
 from records import HOUR, NOW, Chain, Producer, customer, known, numbered, opener, persons
 from strategies import events, good_identifiers
 

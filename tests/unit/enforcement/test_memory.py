@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ansvar.enforcement.memory import HOUR_MS, SESSION_MEMORY_MS, ChainMemory, Numbers, RecentEvents
 from ansvar.events.envelope import SESSION_LIFETIME_MS, SESSION_TOLERANCE_MS
-from ansvar.ledger.row import ZERO16, ZERO32, Row
+from ansvar.ledger.canonical import ZERO32
+from ansvar.ledger.row import ZERO16, Row
 from ansvar.policy.state import SubjectState
 
 ONE, TWO = b"1" * 16, b"2" * 16

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ansvar.enforcement.rows import extra_json
 from ansvar.enforcement.subjects import Subjects
-from ansvar.ledger.row import ZERO16, ZERO32, Row
+from ansvar.ledger.canonical import ZERO32
+from ansvar.ledger.row import ZERO16, Row
 from ansvar.policy.state import SubjectState
 
 PEOPLE = [bytes([n]) * 16 for n in range(1, 6)]

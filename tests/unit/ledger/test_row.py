@@ -11,20 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ansvar.ledger.canonical import MAX_CANONICAL, ZERO32, kind_code, leaf, place
 from ansvar.ledger.columns import COLUMNS, KIND_CODES, LEAF_SQL, names
 from ansvar.ledger.errors import MalformedRow, RowTooLarge
-from ansvar.ledger.row import (
-    MAX_CANONICAL,
-    ZERO32,
-    Row,
-    canonical,
-    decode,
-    encode,
-    kind_code,
-    leaf,
-    place,
-    seal,
-)
+from ansvar.ledger.row import Row, canonical, decode, encode, seal
 from rows import any_row
 
 LARGEST = Row(
