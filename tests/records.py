@@ -7,10 +7,13 @@ of the tests; within one run a record is recorded once and can be taken any numb
 
 from __future__ import annotations
 
+import atexit
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +30,7 @@ from ansvar.enforcement.opening import Opener, Record
 from ansvar.enforcement.people import Known, People, Persons, named_in
 from ansvar.enforcement.ports import Bounds, Publisher, TopicReader
 from ansvar.enforcement.sheet import Judged
+from ansvar.enforcement.trees import ChainTrees
 from ansvar.enforcement.wiring import scopes
 from ansvar.events import codec
 from ansvar.events.control import Control, encode_control
@@ -44,8 +48,10 @@ from ansvar.policy.loader import bundle_from_bytes
 from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.store.client import Store
 from ansvar.store.ledger import LedgerStore
+from ansvar.vault import logkeys
 from ansvar.vault.generator import SeededGenerator
 from ansvar.vault.keys import DeploymentKeys, SubjectKeys, lookup_tag
+from ansvar.vault.logkeys import LogSigner
 from ansvar.vault.vault import Vault
 
 CHAINS = 4
@@ -322,7 +328,17 @@ def parts(
         reader=topic,
         publisher=publisher,
         topics=TOPICS,
+        trees=ChainTrees(ledger.store, log_signer()),
     )
+
+
+@cache
+def log_signer() -> LogSigner:
+    """Signs for the deployment of `records`, with keys that live as long as the process."""
+    keys = Path(mkdtemp(prefix="ansvar-log-keys-"))
+    atexit.register(rmtree, keys, ignore_errors=True)
+    logkeys.create(keys)
+    return LogSigner(keys, deployment().id)
 
 
 def roots(store: Store) -> dict[int, tuple[int, bytes]]:

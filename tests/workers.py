@@ -28,10 +28,11 @@ from ansvar.enforcement.kafka import KafkaPublisher, KafkaReader
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.people import People
 from ansvar.enforcement.progressing import lag
+from ansvar.enforcement.trees import ChainTrees
 from ansvar.enforcement.wiring import make_topics as wiring_topics
 from ansvar.enforcement.wiring import open_vault, opener, rules, topics
 from ansvar.events.codec import single_object_decode
-from ansvar.initiation import LOCAL_PRODUCER, initiate
+from ansvar.initiation import LOCAL_PRODUCER, initiate, log_signer
 from ansvar.ledger.row import Row
 from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.settings import Settings
@@ -40,6 +41,7 @@ from ansvar.store.ledger import LedgerStore
 from ansvar.store.verify import verify_store
 from ansvar.vault import keyring
 from ansvar.vault.keyring import kit_path
+from ansvar.vault.logkeys import LogSigner
 from ansvar.vault.vault import Vault
 
 DEADLINE = 90.0  # seconds; far above what anything here needs, so that a slow machine is no failure
@@ -86,6 +88,12 @@ class Deployed:
     async def make_topics(self) -> None:
         await wiring_topics(self.kafka, self.deployment, self.settings)
 
+    def signer(self) -> LogSigner:
+        return log_signer(self.directory.keys, self.store, self.settings, self.deployment)
+
+    def trees(self) -> ChainTrees:
+        return ChainTrees(self.store, self.signer())
+
     def vault(self) -> Vault:
         return open_vault(self.directory, self.settings)
 
@@ -107,6 +115,7 @@ class Deployed:
             "reader": reader,
             "publisher": publisher,
             "topics": topics(self.deployment, self.settings),
+            "trees": self.trees(),
         }
         try:
             yield Parts(**values | changes)

@@ -53,6 +53,11 @@ class DataDirectory:
         return self.path / "keys"
 
     @property
+    def anchors(self) -> Path:
+        """Checkpoints to copy away, in append-only files."""
+        return self.path / "anchors"
+
+    @property
     def logs(self) -> Path:
         """Log files."""
         return self.path / "logs"

@@ -16,15 +16,18 @@ from msgspec import Struct
 from ansvar.deployment import CONTROL, Deployment, DeploymentError, RegisteredProducer, from_record, to_record
 from ansvar.emitter.errors import KitError
 from ansvar.emitter.kit import ProducerKit
+from ansvar.keyfiles import read_secret_file
 from ansvar.policy.canonical import canonical
 from ansvar.policy.decide import ENGINE
 from ansvar.policy.loader import bundle_from_bytes
 from ansvar.settings import Settings
 from ansvar.store.catalogue import Catalogue
+from ansvar.store.checkpoints import Checkpoints
 from ansvar.store.client import Store
 from ansvar.store.migrate import migrate
-from ansvar.vault import keyring
+from ansvar.vault import keyring, logkeys
 from ansvar.vault.keyring import FIRST_EPOCH, Keyring
+from ansvar.vault.logkeys import LogSigner
 
 LOCAL_PRODUCER = "local"
 CONTROL_PRODUCER = "control"  # the commands of this machine: activations, findings, answers
@@ -66,7 +69,23 @@ def initiate(
         record = _found(catalogue, keys, settings, content, now, further)
     deployment = from_record(record)
     check_keys(deployment, keyring.read(keys))
+    log_signer(keys, store, settings, deployment)
     return deployment
+
+
+def log_signer(keys: Path, store: Store, settings: Settings, deployment: Deployment) -> LogSigner:
+    """What signs the checkpoints, its verifier keys written beside (`log-<chain>.vkey`).
+
+    The first log key is made here if nothing was signed yet. Raises KeyFileError, also where a log that
+    signed has lost its key: a new one in its place would look like another log's.
+    """
+    file = settings.log_key_passphrase_file
+    passphrase = None if file is None else read_secret_file(file).strip()
+    if not Checkpoints(store).chains():
+        logkeys.create(keys, passphrase)
+    signer = LogSigner(keys, deployment.id, passphrase)
+    signer.publish(range(deployment.chains))
+    return signer
 
 
 def _found(

@@ -121,14 +121,16 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def write_signing_key(path: Path, key: Ed25519PrivateKey, *, replace: bool = False) -> None:
-    """Write an Ed25519 private key as PEM, PKCS #8 (RFC 8410)."""
-    write_secret_file(path, _pem(key), replace=replace)
+def write_signing_key(
+    path: Path, key: Ed25519PrivateKey, *, replace: bool = False, passphrase: bytes | None = None
+) -> None:
+    """Write an Ed25519 private key as PEM, PKCS #8 (RFC 8410), encrypted where a passphrase is given."""
+    write_secret_file(path, _pem(key, passphrase), replace=replace)
 
 
-def read_signing_key(path: Path) -> Ed25519PrivateKey:
-    """Read an Ed25519 private key (PEM, PKCS #8)."""
-    key = _load_pem(path, read_secret_file(path))
+def read_signing_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
+    """Read an Ed25519 private key (PEM, PKCS #8); the passphrase is for one that is encrypted."""
+    key = _load_pem(path, read_secret_file(path), passphrase)
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError(f"{path} holds another kind of key than Ed25519")
     return key
@@ -184,14 +186,23 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _pem(key: Ed25519PrivateKey | MLKEM768PrivateKey | X25519PrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+def _pem(
+    key: Ed25519PrivateKey | MLKEM768PrivateKey | X25519PrivateKey, passphrase: bytes | None = None
+) -> bytes:
+    encryption = (
+        serialization.NoEncryption()
+        if passphrase is None
+        else serialization.BestAvailableEncryption(passphrase)
     )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
-def _load_pem(path: Path, content: bytes) -> object:
+def _load_pem(path: Path, content: bytes, passphrase: bytes | None = None) -> object:
+    encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in content
+    if encrypted and passphrase is None:
+        raise KeyFileError(f"{path} is encrypted, and no passphrase was given for it")
     try:
-        return serialization.load_pem_private_key(content, password=None)
+        return serialization.load_pem_private_key(content, passphrase if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyFileError(f"{path} is not an unencrypted private key in PEM (PKCS #8)") from error
+        problem = "cannot be decrypted: is the passphrase right?" if encrypted else "is no private key in PEM"
+        raise KeyFileError(f"{path} {problem}") from error

@@ -35,6 +35,17 @@ class Settings(BaseSettings):
     topic: str = Field("ansvar.events", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="the events topic")
     recent_events: int = Field(200_000, ge=1, description="rows in which repeated event ids are recognised")
     alert_on: Literal["deny", "flag"] = Field("deny", description="least severity that raises an alert")
+    checkpoint_seconds: float = Field(10, gt=0, description="longest time from a row to its checkpoint")
+    checkpoint_rows: int = Field(100_000, ge=1, description="rows after which a checkpoint is signed sooner")
+    witness_policy: Path | None = Field(
+        None, description="C2SP tlog-policy: who must cosign a checkpoint before it is published"
+    )
+    unwitnessed_seconds: float = Field(
+        300, gt=0, description="how long a checkpoint may lack its witnesses before an alert says so"
+    )
+    log_key_passphrase_file: Path | None = Field(
+        None, description="file with the passphrase that the log keys are encrypted under"
+    )
     group: str = Field("ansvar", description="Kafka consumer group of the workers")
 
     @property

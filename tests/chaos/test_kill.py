@@ -36,7 +36,9 @@ from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.kafka import KafkaReader
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.people import People
+from ansvar.enforcement.trees import ChainTrees
 from ansvar.enforcement.wiring import open_vault, opener, rules, topics
+from ansvar.initiation import log_signer
 from ansvar.policy.canonical import canonical
 from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.sample.company import generate
@@ -261,6 +263,7 @@ async def _calm(
                 reader=topic,
                 publisher=messages,
                 topics=topics(deployment, Settings()),
+                trees=ChainTrees(store, log_signer(directory.keys, store, Settings(), deployment)),
             )
         )
         for number, records in recorded.items():

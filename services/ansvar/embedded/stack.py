@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from ansvar.accountability.findings import open_findings
 from ansvar.accountability.findings import to_json as findings_to_json
+from ansvar.accountability.report import to_json
 from ansvar.accountability.verification import verify_everything
 from ansvar.api.app import make_api
 from ansvar.deployment import Deployment
@@ -52,7 +53,6 @@ from ansvar.store.client import Store
 from ansvar.store.remote import answer
 from ansvar.vault.generator import Generator
 from ansvar.vault.keyring import kit_path
-from ansvar.verifier.report import to_json
 
 Progress = Callable[[str], None]
 
@@ -250,6 +250,7 @@ async def running(
                 kafka=kafka,
                 deployment=deployment,
                 store=store,
+                failed=failure.report,
                 generator=generator,
             )
         )

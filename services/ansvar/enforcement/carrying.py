@@ -2,6 +2,7 @@
 
 Invariants:
 - Rows go in before their effects go out; `effects_through` in the vault moves after the broker acknowledged.
+- A chain's tree grows by rows that were read back, with the leaves that we sealed, not those we are told.
 - Rows that the ledger has already are recomputed, must be the same, and only their effects are carried out.
 - Effects that can no longer be recomputed, because the broker has dropped their records, are said to be lost,
   once, by an alert.
@@ -34,8 +35,10 @@ from ansvar.enforcement.ports import Publisher, TopicReader
 from ansvar.enforcement.recovering import remember
 from ansvar.enforcement.sheet import Judged
 from ansvar.enforcement.streams import check_stream
+from ansvar.enforcement.trees import ChainTrees
 from ansvar.enforcement.waiting import Tenure, Waiting
 from ansvar.ledger.row import Row
+from ansvar.ledger.tiles import Frontier
 from ansvar.policy.verdict import Finding, Severity
 from ansvar.store.ledger import MAX_BLOCK_ROWS, Head, LedgerStore
 from ansvar.vault.vault import NONE_YET, Vault
@@ -57,15 +60,17 @@ class Parts(Struct, frozen=True, kw_only=True):
     reader: TopicReader
     publisher: Publisher
     topics: Topics
+    trees: ChainTrees
     alert_on: Severity = "deny"
 
 
 class Chain:
-    """Where one chain stands: memory, the ledger's last row, and how far effects are."""
+    """Where one chain stands: memory, the ledger's last row, the tree over all rows, how far effects are."""
 
-    def __init__(self, memory: ChainMemory, head: Row, through: int) -> None:
+    def __init__(self, memory: ChainMemory, head: Row, tree: Frontier, through: int) -> None:
         self.memory = memory
         self.head = head
+        self.tree = tree
         self.through = through  # seq of the last row whose effects are done
         self.done_offset = memory.offset  # the last record whose rows and effects are done
 
@@ -91,12 +96,14 @@ class Carrier:
         """Read a chain, found it if it has no row; its memory ends before the first record with effects due.
 
         Raises StreamMismatch where the topic is not the one that the chain was fed from, Forked where another
-        deployment founded the chain, RolledBack where it ends before rows that were confirmed once, Revoked
-        when the tenure ended.
+        deployment founded the chain or its rows are not those that were signed, RolledBack where it ends
+        before rows that were confirmed or signed once, Revoked when the tenure ended.
         """
         parts, partition = self._parts, tenure.partition
         ask = partial(self._waiting.blocking, tenure)
-        # Rows go in before `through` moves: what is read after it is never behind it, whoever else is at it.
+        # Rows go in before a checkpoint is signed and before `through` moves: what is read after these two is
+        # never behind them, whoever else is at it.
+        newest = await ask(lambda: parts.trees.newest(partition))
         through = await ask(lambda: parts.vault.effects_through().get(partition, NONE_YET))
         last = await ask(lambda: parts.ledger.last_seq(partition))
         if through > last:
@@ -107,12 +114,13 @@ class Carrier:
             )
         head = await self._head(tenure)
         await ask(lambda: check_covered(parts.ledger, [genesis(parts.deployment, partition)]))
+        tree = await ask(lambda: parts.trees.take_up(partition, newest, head.seq + 1))
         await self._waiting.patiently(tenure, lambda: check_stream(parts.reader, partition, head.row))
         through = await self._after_lost(tenure, head, through)
         first = await ask(lambda: parts.ledger.first_of_record(partition, max(through + 1, 1), head.seq))
         memory = await ask(lambda: remember(parts.ledger, partition, first, parts.deployment.recent_events))
         await ask(lambda: parts.rules.bundle(memory.policy))
-        return Chain(memory, head.row, through)
+        return Chain(memory, head.row, tree, through)
 
     async def _head(self, tenure: Tenure) -> Head:
         parts, partition = self._parts, tenure.partition
@@ -166,6 +174,8 @@ class Carrier:
             return
         with metrics.APPEND_SECONDS.time():
             await self._append(tenure, fresh)
+        await self._waiting.thread(lambda: chain.tree.extend([judged.leaf for judged in fresh]))
+        self._parts.trees.grew(tenure.partition, chain.tree)
         chain.head = fresh[-1].row
         metrics.count(fresh)
 

@@ -21,6 +21,7 @@ from ansvar.emitter.kafka import MAX_RECORD_BYTES
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.sheet import Judged
 from ansvar.events.codec import single_object_encode
+from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.row import NO_EVENT, ZERO16, Row
 from ansvar.policy.verdict import Finding, Severity
 
@@ -65,6 +66,23 @@ def messages(
             refused.append(judged)
     if refused:
         yield Message(topics.deadletter, _dead_letter(record, refused, topics.events))
+
+
+def log_alert(deployment: UUID, chain: int, seq: int, finding: Finding, at: int) -> bytes:
+    """An alert about the log itself, encoded; `at` in ms since 1970. Its id repeats when it is sent again."""
+    row = Row(
+        chain=chain,
+        seq=seq,
+        stream=ZERO16,
+        offset=-1,
+        index=0,
+        recorded_at=at,
+        kind="finding",
+        occurred_at=at * 1000,
+        policy=ZERO32,
+        engine=0,
+    )
+    return single_object_encode("alert", _alert(deployment, row, finding, 0))
 
 
 def _raised(judged: Judged) -> tuple[Finding, ...]:

@@ -30,6 +30,13 @@ APPEND_SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
     registry=REGISTRY,
 )
+CHECKPOINTS: Final = Counter("ansvar_checkpoints", "Checkpoints published", registry=REGISTRY)
+CHECKPOINT_SECONDS: Final = Histogram(
+    "ansvar_checkpoint_seconds",
+    "Time of each half of a round of checkpoints: signing with tiles, and storing; witnesses not counted",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+    registry=REGISTRY,
+)
 WAITING: Final = Gauge(
     "ansvar_waiting", "Partitions waiting for ClickHouse, the vault or Kafka", registry=REGISTRY
 )

@@ -1,4 +1,4 @@
-"""What enforcement needs of Kafka besides the stream of records: two small ports, owned here."""
+"""What enforcement needs of others, as small ports owned here: Kafka beside its stream, and a signer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ansvar.enforcement.effects import Message
 from ansvar.enforcement.opening import Record
+from ansvar.ledger.notes import Note, VerifierKey
 
 
 class Bounds(Struct, frozen=True):
@@ -34,3 +35,19 @@ class Publisher(Protocol):
     """Publishes messages; returns when the broker has acknowledged all of them."""
 
     async def publish(self, messages: Sequence[Message]) -> None: ...
+
+
+class CheckpointSigner(Protocol):
+    """Signs the checkpoints of every chain of one log; the keys may lie elsewhere."""
+
+    def origin(self, chain: int) -> str:
+        """The origin of a chain's checkpoints."""
+        ...
+
+    def sign(self, chain: int, size: int, root: bytes, at: int) -> Note:
+        """The signed checkpoint; `at` in Unix seconds."""
+        ...
+
+    def public(self, chain: int) -> tuple[VerifierKey, ...]:
+        """Every key that the chain's checkpoints were ever signed with."""
+        ...

@@ -1,16 +1,19 @@
-"""The tree of RFC 6962 against the reference vectors and against the definition."""
+"""The tree of RFC 6962 against the reference vectors, our published ones and the definition."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansvar.ledger.merkle import EMPTY_ROOT, Range, node, root
-from ansvar.ledger.row import leaf
+from ansvar.ledger.canonical import leaf
+from ansvar.ledger.errors import Malformed
+from ansvar.ledger.merkle import EMPTY_ROOT, MAX_SIZE, Range, node, root, subtree_root
+from vectors.rfc6962 import PUBLISHED, entry, mth, written
 
 # The inputs and roots of the Certificate Transparency reference tests (certificate-transparency,
 # merkletree/merkle_tree_test.cc), for sizes 1 to 8.
@@ -60,3 +63,70 @@ def test_any_tree_is_the_defined_one(leaves: list[bytes]) -> None:
         assert (tree.size, tree.root()) == (size, defined(leaves[:size]))
         tree.append(one)
     assert root(leaves) == tree.root() == defined(leaves)
+
+
+def test_published_vectors_are_the_defined_ones() -> None:
+    assert PUBLISHED.read_text() == written()
+
+
+@pytest.mark.parametrize("vector", json.loads(PUBLISHED.read_text())["roots"], ids=lambda v: str(v["size"]))
+def test_published_roots(vector: dict[str, str | int]) -> None:
+    assert root(leaf(entry(n)) for n in range(int(vector["size"]))).hex() == vector["root"]
+
+
+@given(st.lists(st.integers(0, 700), max_size=6), st.integers(0, 1_000))
+def test_extending_is_appending(steps: list[int], more: int) -> None:
+    by_one, by_many = Range(), Range()
+    for step in steps:
+        leaves = [mth(n, n + 1) for n in range(by_one.size, by_one.size + step)]
+        for one in leaves:
+            by_one.append(one)
+        by_many.extend(iter(leaves))
+        assert (by_many.size, by_many.peaks) == (by_one.size, by_one.peaks)
+    assert by_many.root() == mth(0, by_many.size)
+
+    restored = Range(by_many.size, by_many.peaks)
+    restored.extend(mth(n, n + 1) for n in range(restored.size, restored.size + more))
+    assert restored.root() == mth(0, sum(steps) + more)
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    tree = Range()
+    tree.extend(LEAVES[:3])
+    copy = tree.copy()
+    copy.append(LEAVES[3])
+    assert (tree.size, tree.root().hex()) == (3, ROOTS[2])
+    assert (copy.size, copy.root().hex()) == (4, ROOTS[3])
+
+
+@pytest.mark.parametrize(
+    ("size", "peaks"),
+    [
+        (0, [bytes(32)]),
+        (1, []),
+        (4, [bytes(32)] * 2),
+        (7, [bytes(32)] * 2),
+        (3, [bytes(32), bytes(31)]),
+        (-1, [bytes(32)]),
+        (MAX_SIZE + 1, [bytes(32)]),
+    ],
+)
+def test_a_range_that_does_not_fit_its_size(size: int, peaks: list[bytes]) -> None:
+    with pytest.raises(Malformed, match=f"compact range, size {size}"):
+        Range(size, peaks)
+
+
+def test_the_largest_tree() -> None:
+    assert Range(MAX_SIZE, [bytes(32)] * 63).peaks == (bytes(32),) * 63
+
+
+@pytest.mark.parametrize("height", range(9))
+def test_subtree_roots(height: int) -> None:
+    hashes = [mth(n, n + 1) for n in range(1 << height)]
+    assert subtree_root(hashes) == mth(0, 1 << height)
+
+
+@pytest.mark.parametrize("count", [0, 3, 255, 257, 512])
+def test_no_perfect_subtree(count: int) -> None:
+    with pytest.raises(Malformed, match=f"{count} are not a power of two"):
+        subtree_root([bytes(32)] * count)

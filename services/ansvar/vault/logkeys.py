@@ -1,0 +1,207 @@
+"""The keys with which the log signs its checkpoints: a secret a generation, keys of its own for every chain.
+
+Invariants:
+- A generation is one file, `log-key-<g>.pem`: an Ed25519 key (PKCS #8), encrypted if a passphrase is given.
+  From its 32 bytes HKDF-SHA-256 derives each chain's Ed25519 and ML-DSA-44 seeds, with the chain's origin in
+  `info`: no key signs for two chains, and none fits another deployment.
+- Keys are rotated with overlap: the old generation signs the new one's keys, chain by chain
+  (`log-succession-<g>.txt`), and both sign checkpoints until the overlap ends. Whoever pinned an old key
+  follows its signature. A generation counts once its successions are on disk; a key file is never replaced.
+
+Not handled here: when something is signed (`enforcement.checkpointing`), what it means (`ledger.checkpoint`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
+
+from ansvar.keyfiles import (
+    KeyFileError,
+    KeyFileExists,
+    read_secret_file,
+    read_signing_key,
+    write_secret_file,
+    write_signing_key,
+)
+from ansvar.ledger.checkpoint import Checkpoint, cosign_mldsa, ed25519_key, mldsa_key, sign
+from ansvar.ledger.notes import Note, VerifierKey
+from ansvar.ledger.statements import Succession, Verified, join_notes, sign_statement, split_notes
+
+_FILE: Final = re.compile(r"log-key-(\d{1,6})\.pem")
+_ED25519: Final = b"ansvar/log-key/v1/ed25519/"
+_MLDSA: Final = b"ansvar/log-key/v1/ml-dsa-44/"
+
+
+class ChainKeys(Struct, frozen=True):
+    """What one generation signs the checkpoints of one chain with."""
+
+    origin: str
+    ed25519: Ed25519PrivateKey
+    mldsa: MLDSA44PrivateKey
+
+    @property
+    def public(self) -> tuple[VerifierKey, VerifierKey]:
+        """The Ed25519 note key and the ML-DSA-44 cosigner key."""
+        return (
+            ed25519_key(self.origin, self.ed25519.public_key()),
+            mldsa_key(self.origin, self.mldsa.public_key()),
+        )
+
+
+class Generation(Struct, frozen=True):
+    """One generation's secret; it signs until `until` (Unix seconds), the newest without end."""
+
+    number: int
+    secret: Ed25519PrivateKey
+    until: int | None = None
+
+
+class LogSigner:
+    """Signs for every chain of one deployment with the keys in a directory; a rotation is noticed."""
+
+    def __init__(self, directory: Path, deployment: bytes, passphrase: bytes | None = None) -> None:
+        """Read the keys. Raises KeyFileError where there are none or one cannot be read."""
+        self._directory = directory
+        self._deployment = deployment
+        self._passphrase = passphrase
+        self._generations: list[Generation] = []
+        self._keys = lru_cache(maxsize=4096)(self._derive)
+        self._look()
+
+    def origin(self, chain: int) -> str:
+        """The origin of a chain's checkpoints, and the name of its keys: `ansvar/<deployment>/<chain>`."""
+        return f"ansvar/{UUID(bytes=self._deployment)}/{chain}"
+
+    def sign(self, chain: int, size: int, root: bytes, at: int) -> Note:
+        """The signed checkpoint of a chain; `at` in Unix seconds. Raises KeyFileError."""
+        self._look()
+        checkpoint = Checkpoint(self.origin(chain), size, root)
+        note = Note(checkpoint.text(), ())
+        for generation in self._generations:
+            if generation.until is None or at < generation.until:
+                keys = self._keys(generation.number, chain)
+                note = note.with_signatures(
+                    sign(checkpoint, keys.origin, keys.ed25519),
+                    cosign_mldsa(checkpoint, keys.origin, keys.mldsa, at),
+                )
+        return note
+
+    def sign_verified(self, chain: int, size: int, root: bytes, at: int) -> Note:
+        """The note that says that a chain was found intact, by the newest key."""
+        keys = self._keys(self._generations[-1].number, chain)
+        statement = Verified(Checkpoint(keys.origin, size, root), at)
+        return sign_statement(statement, keys.origin, keys.ed25519)
+
+    def public(self, chain: int) -> tuple[VerifierKey, ...]:
+        """Every key that the chain's checkpoints were ever signed with, newest generation first."""
+        self._look()
+        return tuple(
+            key for each in reversed(self._generations) for key in self._keys(each.number, chain).public
+        )
+
+    def successions(self, chain: int) -> list[bytes]:
+        """The notes by which the chain's older keys name those that followed, in order."""
+        name = f"\n{self.origin(chain)}\n".encode()
+        return [
+            note
+            for generation in self._generations[1:]
+            for note in split_notes(read_secret_file(_succession(self._directory, generation.number)))
+            if name in note
+        ]
+
+    def publish(self, chains: Iterable[int]) -> None:
+        """Write `log-<chain>.vkey` and `log-<chain>.mldsa.vkey`, one line each, for the newest generation."""
+        for chain in chains:
+            for key, end in zip(self._keys(self._generations[-1].number, chain).public, _ENDS, strict=True):
+                path = self._directory / f"log-{chain}.{end}"
+                line = f"{key}\n".encode()
+                if not path.exists() or path.read_bytes() != line:
+                    write_secret_file(path, line, replace=True)
+
+    def rotate(self, chains: Iterable[int], now: int, overlap: int) -> int:
+        """Make the next generation; the old signs along for `overlap` seconds. Returns its number.
+
+        Cut off anywhere, it changes nothing or is finished by doing it again.
+        """
+        old, number = self._generations[-1], self._generations[-1].number + 1
+        create(self._directory, self._passphrase, number)
+        new = Generation(number, self._read(number))
+        notes = []
+        for chain in chains:
+            before, after = self._keys(old.number, chain), self._of(new, chain)
+            succession = Succession(before.origin, *after.public, now, now + overlap)
+            notes.append(sign_statement(succession, before.origin, before.ed25519).encode())
+        write_secret_file(_succession(self._directory, number), join_notes(notes))
+        self._look()
+        return number
+
+    def _look(self) -> None:
+        """Take note of generations that were added."""
+        found = {
+            int(m[1]) for path in self._directory.glob("log-key-*.pem") if (m := _FILE.fullmatch(path.name))
+        }
+        numbers = [n for n in sorted(found) if n == 1 or _succession(self._directory, n).exists()]
+        if not numbers:
+            raise KeyFileError(
+                f"{self._directory} has no log key (log-key-1.pem), and without it no checkpoint can be "
+                "signed. Bring it back from a backup of the keys"
+            )
+        if [each.number for each in self._generations] == numbers:
+            return
+        untils = [self._until(number) for number in numbers[1:]]
+        self._generations = [
+            Generation(number, self._read(number), until)
+            for number, until in zip(numbers, [*untils, None], strict=True)
+        ]
+
+    def _until(self, number: int) -> int:
+        """When the generation before stops signing."""
+        path = _succession(self._directory, number)
+        first, *_ = split_notes(read_secret_file(path))
+        return Succession.parse(Note.parse(first).text).until
+
+    def _read(self, number: int) -> Ed25519PrivateKey:
+        return read_signing_key(self._directory / f"log-key-{number}.pem", self._passphrase)
+
+    def _derive(self, number: int, chain: int) -> ChainKeys:
+        return self._of(next(each for each in self._generations if each.number == number), chain)
+
+    def _of(self, generation: Generation, chain: int) -> ChainKeys:
+        origin, secret = self.origin(chain), generation.secret.private_bytes_raw()
+
+        def seed(label: bytes) -> bytes:
+            return HKDF(SHA256(), 32, salt=None, info=label + origin.encode()).derive(secret)
+
+        return ChainKeys(
+            origin,
+            Ed25519PrivateKey.from_private_bytes(seed(_ED25519)),
+            MLDSA44PrivateKey.from_seed_bytes(seed(_MLDSA)),
+        )
+
+
+_ENDS: Final = ("vkey", "mldsa.vkey")
+
+
+def create(directory: Path, passphrase: bytes | None = None, number: int = 1) -> None:
+    """Make the key of a generation, by default the first, unless it is there."""
+    try:
+        write_signing_key(
+            directory / f"log-key-{number}.pem", Ed25519PrivateKey.generate(), passphrase=passphrase
+        )
+    except KeyFileExists:
+        return
+
+
+def _succession(directory: Path, number: int) -> Path:
+    return directory / f"log-succession-{number}.txt"
