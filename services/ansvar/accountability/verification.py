@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansvar.accountability.report import ChainResult, Found, Report
 from ansvar.deployment import DeploymentError, from_record
 from ansvar.ledger.position import MAX_PARTITIONS
 from ansvar.store.catalogue import Catalogue
@@ -10,7 +11,6 @@ from ansvar.store.errors import StoreError
 from ansvar.store.ledger import LedgerStore
 from ansvar.store.verify import ChainReport, ProgressOfChains, verify_bundles, verify_store
 from ansvar.vault.vault import Vault
-from ansvar.verifier.report import ChainResult, Found, Report
 
 
 def verify_everything(store: Store, vault: Vault, progress: ProgressOfChains | None = None) -> Report:

@@ -19,6 +19,8 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import AwareDatetime, BaseModel
 
+from ansvar.accountability.published import PublishedLog
+from ansvar.api.log import log_paths, row_paths
 from ansvar.emitter.errors import EmitterError
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.health import HealthSource
@@ -46,13 +48,14 @@ def make_api(
     read: Callable[[bytes], bytes],
     sweep: Callable[[datetime, bool], Awaitable[list[Swept]]],
     violations: Callable[[Severity, int], list[dict[str, Any]]],
+    published: Callable[[int], PublishedLog],
     token: str,
 ) -> FastAPI:
     """The application.
 
     `verify` returns the report that `ansvar verify --json` prints, `read` what the store says to an encoded
-    question (`store.remote`), `violations` the rows that wait for an answer; they block. `sweep` finds what
-    is due as of a time and returns when it is recorded.
+    question (`store.remote`), `violations` the rows that wait for an answer, `published` a chain as outsiders
+    see it; they block. `sweep` finds what is due as of a time and returns when it is recorded.
     """
     api = FastAPI(title="Ansvar", docs_url=None, redoc_url=None)
 
@@ -99,6 +102,8 @@ def make_api(
         """The newest rows whose findings nobody has answered."""
         return await _answered(lambda: violations(severity, limit))
 
+    api.include_router(log_paths(published, operator))
+    api.include_router(row_paths(published, operator))
     return api
 
 

@@ -41,6 +41,7 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
     from ansvar.enforcement.errors import EnforcementError
     from ansvar.enforcement.ingesting import Ingest, Parts, sha256_of
     from ansvar.enforcement.people import People
+    from ansvar.enforcement.publishing import checkpoint_now
     from ansvar.enforcement.reading import named_together
     from ansvar.enforcement.wiring import check_vault, open_vault, rules
     from ansvar.settings import settings
@@ -73,6 +74,7 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
                 job = Ingest(parts, sha256, now, lambda told: typer.echo(told, err=True), together)
                 with progress(source, "ingesting") as advance:
                     job.take(numbered_lines(source, advance))
+                await checkpoint_now(directory, chosen, store, deployment, job.chains)
             finally:
                 vault.close()
         source.seek(0)

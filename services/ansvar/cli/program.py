@@ -9,7 +9,23 @@ from typing import Annotated
 
 import typer
 
-from ansvar.cli import demo, doctor, emit, evaluate, explain, ingest, init, policy, review, sweep, up, verify
+from ansvar.cli import (
+    demo,
+    doctor,
+    emit,
+    evaluate,
+    explain,
+    ingest,
+    init,
+    keys,
+    log,
+    policy,
+    review,
+    sweep,
+    up,
+    verify,
+    witness,
+)
 
 app = typer.Typer(
     name="ansvar",
@@ -37,7 +53,23 @@ def _program(
     del version
 
 
-for command in (init, demo, up, emit, evaluate, ingest, verify, explain, policy, review, sweep, doctor):
+for command in (
+    init,
+    demo,
+    up,
+    emit,
+    evaluate,
+    ingest,
+    verify,
+    witness,
+    log,
+    keys,
+    explain,
+    policy,
+    review,
+    sweep,
+    doctor,
+):
     command.register(app)
 
 

@@ -17,8 +17,8 @@ from ansvar.cli.options import DEFAULT_DATA_DIR, DataDir, Format, FormatOption, 
 from ansvar.directory import DataDirectory
 
 if TYPE_CHECKING:
+    from ansvar.accountability.report import Report
     from ansvar.embedded.owning import StackNote
-    from ansvar.verifier.report import Report
 
 
 def verify(
@@ -46,7 +46,7 @@ def verify(
         raise typer.BadParameter(
             "evidence bundles are not available in this version; verify the ledger itself: ansvar verify"
         )
-    from ansvar.verifier.report import fault_lines, to_json
+    from ansvar.accountability.report import fault_lines, to_json
 
     report = _report(DataDirectory(data_dir))
     if as_json:
@@ -100,8 +100,8 @@ def _asked(note: StackNote) -> Report:
     """Let the running stack verify."""
     import msgspec
 
+    from ansvar.accountability.report import from_json
     from ansvar.embedded.errors import EmbeddedError
-    from ansvar.verifier.report import from_json
 
     try:
         return from_json(ask(note, "/v1/verify"))

@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer
 from msgspec import Struct
 
 from ansvar.accountability.overview import Table, overview
+from ansvar.accountability.report import Report
 from ansvar.accountability.verification import verify_everything
 from ansvar.directory import DataDirectory
 from ansvar.embedded.errors import EmbeddedError
@@ -41,7 +42,6 @@ from ansvar.sample.plants.systems import NARROW
 from ansvar.settings import Settings
 from ansvar.store.client import Store
 from ansvar.vault.keyring import kit_path
-from ansvar.verifier.report import Report
 
 _EMIT_AT_ONCE = 2_000
 _NARROW = LocalProducer(NARROW, (NARROW,), ("processing",))  # one that claims more than it may, in the year

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from ansvar.accountability.findings import open_findings
 from ansvar.accountability.findings import to_json as findings_to_json
+from ansvar.accountability.published import PublishedLog
 from ansvar.accountability.report import to_json
 from ansvar.accountability.verification import verify_everything
 from ansvar.api.app import make_api
@@ -235,6 +236,7 @@ async def running(
                 verify=lambda: front.running().verify(),
                 read=lambda question: front.running().read(question),
                 sweep=front.sweep,
+                published=lambda chain: PublishedLog(front.running().store, chain),
                 violations=lambda least, limit: front.running().violations(least, limit),
                 token=token,
             )

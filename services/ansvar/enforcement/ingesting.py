@@ -85,6 +85,12 @@ class Ingest:
         self._memories: dict[int, ChainMemory] = {}
         self.totals = Totals()
 
+    @property
+    def chains(self) -> list[int]:
+        """The file's chains that have a row."""
+        wanted = [chain_number(partition, self._number) for partition in range(self._parts.deployment.chains)]
+        return [chain for chain in self._parts.ledger.chains() if chain in wanted]
+
     def take(self, lines: Iterable[Line]) -> None:
         """Judge and store lines, in order; all at once in memory are BATCH_LINES of them.
 

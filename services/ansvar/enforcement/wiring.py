@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from uuid import UUID
-
-from aiokafka.errors import KafkaError
 
 from ansvar.deployment import Deployment, from_record
 from ansvar.directory import DataDirectory
 from ansvar.emitter.kafka import KafkaSettings
-from ansvar.enforcement.anchoring import Anchors
-from ansvar.enforcement.checkpointing import Checkpointer, Pace, Tell
-from ansvar.enforcement.effects import Message, Topics, log_alert
+from ansvar.enforcement.effects import Topics
 from ansvar.enforcement.enforcer import Enforcer, Parts
 from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.kafka import KafkaPublisher, KafkaReader
 from ansvar.enforcement.opening import Opener
 from ansvar.enforcement.people import People
-from ansvar.enforcement.ports import Publisher
+from ansvar.enforcement.publishing import checkpointing, teller, written_meanwhile
 from ansvar.enforcement.replaying import Judge
 from ansvar.enforcement.topics import ensure_topics
 from ansvar.enforcement.trees import ChainTrees
-from ansvar.enforcement.witnessing import Witnesses
 from ansvar.initiation import log_signer
 from ansvar.keyfiles import read_secret_file
-from ansvar.ledger.errors import Malformed
-from ansvar.ledger.trust import NO_WITNESSES, TrustPolicy
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import ProducerScope
 from ansvar.policy.loader import bundle_from_bytes
-from ansvar.policy.verdict import Finding
-from ansvar.settings import Settings, SettingsError
+from ansvar.settings import Settings
 from ansvar.store.catalogue import Catalogue
-from ansvar.store.checkpoints import Checkpoints
 from ansvar.store.client import Store, chdb_dsn
-from ansvar.store.errors import StoreError
 from ansvar.store.ledger import LedgerStore
 from ansvar.vault import keyring
 from ansvar.vault.errors import VaultError
 from ansvar.vault.generator import Generator, RandomGenerator
 from ansvar.vault.keyring import Keyring
 from ansvar.vault.keys import DeploymentKeys
-from ansvar.vault.logkeys import LogSigner
 from ansvar.vault.vault import Vault
-
-log = logging.getLogger(__name__)
 
 
 def open_store(directory: DataDirectory, settings: Settings) -> Store:
@@ -153,53 +136,6 @@ async def open_reader(kafka: KafkaSettings, topic: str) -> AsyncIterator[KafkaRe
         await reader.stop()
 
 
-def witness_policy(settings: Settings) -> TrustPolicy:
-    """The witness policy that the settings name, by default that nobody need cosign. Raises SettingsError."""
-    file = settings.witness_policy
-    if file is None:
-        return NO_WITNESSES
-    try:
-        return TrustPolicy.parse(file.read_bytes())
-    except (OSError, Malformed) as error:
-        raise SettingsError(f"ANSVAR_WITNESS_POLICY: {file}: {error}") from error
-
-
-@asynccontextmanager
-async def checkpointing(
-    directory: DataDirectory,
-    settings: Settings,
-    store: Store,
-    trees: ChainTrees,
-    signer: LogSigner,
-    tell: Tell,
-) -> AsyncIterator[Checkpointer]:
-    """What writes checkpoints and anchor files. On leaving a last one covers every row that `trees` knows."""
-    policy = witness_policy(settings)
-    witnesses = Witnesses(policy) if policy.witnesses else None
-    anchors = Anchors(directory.anchors)
-    pace = Pace(settings.checkpoint_seconds, settings.checkpoint_rows, settings.unwitnessed_seconds)
-    checkpointer = Checkpointer(
-        trees,
-        Checkpoints(store),
-        signer,
-        tell,
-        pace=pace,
-        policy=policy,
-        witnesses=witnesses,
-        anchor=anchors.take,
-    )
-    try:
-        yield checkpointer
-    finally:
-        try:
-            await checkpointer.write()
-            await asyncio.to_thread(anchors.flush)
-        except StoreError as error:
-            log.warning("the last checkpoint could not be written: %s", error)
-        if witnesses is not None:
-            await witnesses.aclose()
-
-
 @asynccontextmanager
 async def open_enforcer(
     *,
@@ -229,7 +165,7 @@ async def open_enforcer(
         async with (
             open_reader(kafka, deployment.topic) as reader,
             checkpointing(directory, settings, store, trees, signer, tell) as checkpointer,
-            _running(checkpointer, failed),
+            written_meanwhile(checkpointer, failed),
         ):
             yield Enforcer(
                 Parts(
@@ -249,39 +185,3 @@ async def open_enforcer(
     finally:
         await publisher.stop()
         vault.close()
-
-
-def teller(deployment: Deployment, publisher: Publisher, where: Topics) -> Tell:
-    """What publishes an alert about the log itself; returns whether the broker has it."""
-
-    async def tell(chain: int, seq: int, finding: Finding) -> bool:
-        now = time.time_ns() // 1_000_000
-        alert = log_alert(UUID(bytes=deployment.id), chain, seq, finding, now)
-        try:
-            await publisher.publish([Message(where.alerts, alert)])
-        except KafkaError as error:
-            log.warning("chain %d: an alert (%s) waits for Kafka: %s", chain, finding.rule, error)
-            return False
-        return True
-
-    return tell
-
-
-@asynccontextmanager
-async def _running(
-    checkpointer: Checkpointer, failed: Callable[[BaseException], None]
-) -> AsyncIterator[None]:
-    """Checkpoints are written as long as this lasts."""
-
-    def ended(task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            failed(error)
-
-    running = asyncio.create_task(checkpointer.run())
-    running.add_done_callback(ended)
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])

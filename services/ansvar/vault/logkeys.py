@@ -103,6 +103,16 @@ class LogSigner:
         statement = Verified(Checkpoint(keys.origin, size, root), at)
         return sign_statement(statement, keys.origin, keys.ed25519)
 
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """Every generation, oldest first."""
+        self._look()
+        return tuple(self._generations)
+
+    def keys(self, number: int, chain: int) -> tuple[VerifierKey, VerifierKey]:
+        """The public keys of one generation for one chain: Ed25519, ML-DSA-44."""
+        return self._keys(number, chain).public
+
     def public(self, chain: int) -> tuple[VerifierKey, ...]:
         """Every key that the chain's checkpoints were ever signed with, newest generation first."""
         self._look()

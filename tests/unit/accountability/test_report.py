@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from ansvar.verifier.report import ChainResult, Found, Report, fault_lines, from_json, to_json
+from ansvar.accountability.report import ChainResult, Found, Report, fault_lines, from_json, to_json
 
 DAMAGED = Report(
     (
