@@ -105,3 +105,4 @@ def log_to(directory: DataDirectory) -> None:
     urgent.addFilter(logging.Filter("ansvar"))
     urgent.setFormatter(logging.Formatter("ansvar: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[whole, urgent], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it names every request to a witness

@@ -29,6 +29,7 @@ from ansvar.directory import DataDirectory
 from ansvar.embedded.errors import EmbeddedError
 from ansvar.embedded.looking_back import LookedBack, look_back
 from ansvar.embedded.stack import Stack, running
+from ansvar.embedded.witnessed import witnessed
 from ansvar.emitter.emitter import Emitter
 from ansvar.enforcement.wiring import open_vault
 from ansvar.events.codec import single_object_decode
@@ -40,6 +41,7 @@ from ansvar.sample import SAMPLE_BUNDLE
 from ansvar.sample.company import Year, generate, year_before
 from ansvar.sample.plants.systems import NARROW
 from ansvar.settings import Settings
+from ansvar.store.checkpoints import Checkpoints
 from ansvar.store.client import Store
 from ansvar.vault.keyring import kit_path
 
@@ -77,6 +79,7 @@ class Outcome(Struct, frozen=True):
     kinds: Mapping[str, int]
     answers: list[Table]
     report: Report
+    published: int  # rows under checkpoints that the witness has cosigned by now
     emit_seconds: float
     whole_seconds: float
 
@@ -138,8 +141,9 @@ async def demonstrated(
     steps.say(f"Imagining a year at Securio: {mark.events} events to {mark.ends}, seed {mark.seed}")
     year = generate(mark.events, mark.seed, ends=mark.ends, live=True)
     async with (
+        witnessed(directory, settings, SAMPLE_BUNDLE, (_NARROW,), steps.say) as chosen,
         running(
-            directory, settings, bundle=SAMPLE_BUNDLE, port=port, progress=steps.say, further=(_NARROW,)
+            directory, chosen, bundle=SAMPLE_BUNDLE, port=port, progress=steps.say, further=(_NARROW,)
         ) as stack,
         _alerts(stack) as hear,
     ):
@@ -171,6 +175,7 @@ async def demonstrated(
                 kinds,
                 answers,
                 report,
+                await asyncio.to_thread(_published, stack.store),
                 emit_seconds,
                 whole_seconds,
             ),
@@ -231,6 +236,12 @@ def _verified(stack: Stack) -> Report:
         return verify_everything(stack.store, vault)
     finally:
         vault.close()
+
+
+def _published(store: Store) -> int:
+    checkpoints = Checkpoints(store)
+    newest = [checkpoints.newest(chain, published=True) for chain in checkpoints.chains()]
+    return sum(checkpoint.size for checkpoint in newest if checkpoint is not None)
 
 
 class _Heard(Struct, frozen=True):
