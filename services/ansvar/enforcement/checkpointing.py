@@ -25,6 +25,7 @@ from msgspec import Struct
 from ansvar.enforcement import metrics
 from ansvar.enforcement.ports import CheckpointSigner
 from ansvar.enforcement.trees import ChainTrees, Tip
+from ansvar.enforcement.waiting import happens
 from ansvar.enforcement.witnessing import Ahead, Cosigned, Witnesses
 from ansvar.ledger.checkpoint import Checkpoint
 from ansvar.ledger.notes import Note
@@ -78,15 +79,14 @@ class Checkpointer:
         self._standing: dict[int, _Standing] = {}
         self._writing = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Write checkpoints as they fall due, for ever. A store that is away is waited for."""
-        waited = 0
-        while True:
-            await asyncio.sleep(self._pace.seconds / _LOOKS)
-            waited += 1
-            if waited < _LOOKS and not any(self._many(tip) for tip in self._trees.tips()):
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write checkpoints as they fall due until it is to stop. A store that is away is waited for."""
+        looks = 0
+        while not await happens(stop, self._pace.seconds / _LOOKS):
+            looks += 1
+            if looks < _LOOKS and not any(map(self._many, self._trees.tips())):
                 continue
-            waited = 0
+            looks = 0
             try:
                 await self.write()
             except StoreError as error:

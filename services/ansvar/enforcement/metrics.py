@@ -37,6 +37,7 @@ CHECKPOINT_SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
     registry=REGISTRY,
 )
+FAULTS: Final = Gauge("ansvar_ledger_faults", "Faults that the last self-check found", registry=REGISTRY)
 WAITING: Final = Gauge(
     "ansvar_waiting", "Partitions waiting for ClickHouse, the vault or Kafka", registry=REGISTRY
 )

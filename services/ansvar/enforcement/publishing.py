@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from aiokafka.errors import KafkaError
@@ -100,22 +101,26 @@ def teller(deployment: Deployment, publisher: Publisher, where: Topics) -> Tell:
 
 
 @asynccontextmanager
-async def written_meanwhile(
-    checkpointer: Checkpointer, failed: Callable[[BaseException], None]
+async def meanwhile(
+    run: Callable[[asyncio.Event], Coroutine[Any, Any, None]], failed: Callable[[BaseException], None]
 ) -> AsyncIterator[None]:
-    """Checkpoints are written as long as this lasts."""
+    """Something runs until this is left, and then to the end of what it is at; `failed` hears why it broke.
+
+    It is not cancelled: a thread of its would go on with a store that is about to be closed.
+    """
+    stop = asyncio.Event()
 
     def ended(task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             failed(error)
 
-    running = asyncio.create_task(checkpointer.run())
+    running = asyncio.create_task(run(stop))
     running.add_done_callback(ended)
     try:
         yield
     finally:
-        running.cancel()
+        stop.set()
         await asyncio.wait([running])
 
 

@@ -108,7 +108,7 @@ class Waiting:
                         log.info("partition %d: answered, going on", tenure.partition)
                     return answer
                 failures += 1
-                if not await _happens(tenure.ended, wait):
+                if not await happens(tenure.ended, wait):
                     wait = min(wait * 2, _LONGEST_WAIT)
         finally:
             self._reasons.pop(tenure, None)
@@ -127,7 +127,7 @@ class Waiting:
         )
 
 
-async def _happens(event: asyncio.Event, within: float) -> bool:
+async def happens(event: asyncio.Event, within: float) -> bool:
     """Whether an event happens within some seconds."""
     try:
         await asyncio.wait_for(event.wait(), within)

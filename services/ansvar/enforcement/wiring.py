@@ -15,7 +15,7 @@ from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.kafka import KafkaPublisher, KafkaReader
 from ansvar.enforcement.opening import Opener
 from ansvar.enforcement.people import People
-from ansvar.enforcement.publishing import checkpointing, teller, written_meanwhile
+from ansvar.enforcement.publishing import checkpointing, meanwhile, teller
 from ansvar.enforcement.replaying import Judge
 from ansvar.enforcement.topics import ensure_topics
 from ansvar.enforcement.trees import ChainTrees
@@ -165,7 +165,7 @@ async def open_enforcer(
         async with (
             open_reader(kafka, deployment.topic) as reader,
             checkpointing(directory, settings, store, trees, signer, tell) as checkpointer,
-            written_meanwhile(checkpointer, failed),
+            meanwhile(checkpointer.run, failed),
         ):
             yield Enforcer(
                 Parts(
