@@ -3,14 +3,17 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup demo up test nightly lint bench coverage-table lock clean
+FUZZ_SECONDS ?= 60
+
+.PHONY: help setup demo up test fuzz nightly lint bench coverage-table lock clean
 
 help:
 	@echo "make setup    make .venv with the locked packages"
 	@echo "make demo     a year of a company's events, end to end (under 4 minutes, set-up included)"
 	@echo "make up       the embedded stack until Ctrl-C"
 	@echo "make test     unit, contract, integration and three chaos seeds"
-	@echo "make nightly  everything else: more chaos seeds, long properties"
+	@echo "make nightly  everything else: more chaos seeds, long properties, fuzzing"
+	@echo "make fuzz     every format that comes from outside, a minute each (Linux)"
 	@echo "make lint     ruff, mypy, import rules, spelling of the lock"
 	@echo "make bench    the benchmarks"
 	@echo "make coverage-table  docs/policy-coverage.md: clause, rules, tests, planted violations"
@@ -42,6 +45,11 @@ test: setup
 nightly: setup
 	$(BIN)/python -m pytest -m nightly
 	NO_CYTHON=1 $(BIN)/python -m pytest -m broker tests/integration
+	$(MAKE) fuzz
+
+fuzz: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 lint: setup
 	$(BIN)/ruff check

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ansvar.deployment import CONTROL, Deployment, DeploymentError, RegisteredProducer, from_record, to_record
 from ansvar.emitter.errors import KitError
 from ansvar.emitter.kit import ProducerKit
-from ansvar.keyfiles import read_secret_file
+from ansvar.keyfiles import KeyFileError, read_secret_file
 from ansvar.policy.canonical import canonical
 from ansvar.policy.decide import ENGINE
 from ansvar.policy.loader import bundle_from_bytes
@@ -30,6 +30,7 @@ from ansvar.vault.keyring import FIRST_EPOCH, Keyring
 from ansvar.vault.logkeys import LogSigner
 
 LOCAL_PRODUCER = "local"
+_MAX_PASSPHRASE = 1023  # bytes: what the encryption of PKCS #8 takes
 CONTROL_PRODUCER = "control"  # the commands of this machine: activations, findings, answers
 
 
@@ -79,13 +80,23 @@ def log_signer(keys: Path, store: Store, settings: Settings, deployment: Deploym
     The first log key is made here if nothing was signed yet. Raises KeyFileError, also where a log that
     signed has lost its key: a new one in its place would look like another log's.
     """
-    file = settings.log_key_passphrase_file
-    passphrase = None if file is None else read_secret_file(file).strip()
+    passphrase = _passphrase(settings.log_key_passphrase_file)
     if not Checkpoints(store).chains():
         logkeys.create(keys, passphrase)
     signer = LogSigner(keys, deployment.id, passphrase)
     signer.publish(range(deployment.chains))
     return signer
+
+
+def _passphrase(file: Path | None) -> bytes | None:
+    if file is None:
+        return None
+    passphrase = read_secret_file(file).strip()
+    if not 0 < len(passphrase) <= _MAX_PASSPHRASE:
+        raise KeyFileError(
+            f"{file} holds {len(passphrase)} bytes besides blanks; a passphrase has 1 to {_MAX_PASSPHRASE}"
+        )
+    return passphrase
 
 
 def _found(

@@ -86,20 +86,20 @@ def write_secret_file(path: Path, content: bytes, *, replace: bool = False) -> N
         raise KeyFileError(f"cannot write {path}: {error.strerror}") from error
 
 
-def read_secret_file(path: Path) -> bytes:
+def read_secret_file(path: Path, limit: int = _MAX_BYTES) -> bytes:
     """The content of a file that is ours alone; `KeyFileError` says what to do if it is not."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hang us
         try:
             _check_ours_alone(path, os.fstat(descriptor))
             with os.fdopen(descriptor, "rb", closefd=False) as file:
-                content = file.read(_MAX_BYTES + 1)
+                content = file.read(limit + 1)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
-    if len(content) > _MAX_BYTES:
-        raise KeyFileError(f"{path} is larger than {_MAX_BYTES} bytes and so no key file")
+    if len(content) > limit:
+        raise KeyFileError(f"{path} is larger than {limit} bytes and so no key file")
     return content
 
 

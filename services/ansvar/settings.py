@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     unwitnessed_seconds: float = Field(
         300, gt=0, description="how long a checkpoint may lack its witnesses before an alert says so"
     )
+    self_check_seconds: float = Field(3600, gt=0, description="how often a worker verifies its ledger")
     log_key_passphrase_file: Path | None = Field(
         None, description="file with the passphrase that the log keys are encrypted under"
     )

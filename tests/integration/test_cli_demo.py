@@ -148,7 +148,7 @@ def test_verify_in_every_form(demo: Demo) -> None:
     rows = run("verify", "--format", "json", "--data-dir", demo.data).stdout.splitlines()
     assert [json.loads(row)["chain"] for row in rows] == [0, 1, 2, 3]
     csv = run("verify", "--format", "csv", "--data-dir", demo.data).stdout.splitlines()
-    assert csv[0] == "chain,rows,root,state"
+    assert csv[0] == "chain,rows,root,state,checkpoint,uncovered"
 
 
 TAMPER = """

@@ -1,8 +1,9 @@
 """A chain as the log that outsiders see: published checkpoint, tiles, entries, proofs (C2SP tlog-tiles).
 
-Invariants: nothing is shown beyond the newest published checkpoint, and nothing that does not fit it: the
-tree must have the checkpoint's root, each entry its leaf. Entries are canonical rows; no row holds an
-identifier of a person, yet they are for auditors alone.
+Invariants: nothing is shown beyond the newest published checkpoint. A proof leads to its root, an export has
+it, and each entry has its leaf; a tile that is asked for by itself is what the store holds, and who asks
+compares (C2SP tlog-tiles). An export never takes the place of one that it does not extend. Entries are
+canonical rows; no row holds an identifier of a person, yet they are for auditors alone.
 
 Not handled here: HTTP (`api.log`), who may ask.
 """
@@ -16,8 +17,9 @@ from typing import Final
 
 from ansvar.ledger.canonical import ZERO32, leaf
 from ansvar.ledger.checkpoint import Checkpoint
-from ansvar.ledger.errors import Fault
+from ansvar.ledger.errors import Fault, Malformed, Unproved
 from ansvar.ledger.notes import Note
+from ansvar.ledger.proofs import verify_inclusion
 from ansvar.ledger.tiles import (
     WIDTH,
     Entries,
@@ -52,7 +54,8 @@ class PublishedLog:
         newest = Checkpoints(store).newest(chain, published=True)
         if newest is None:
             raise NotPublished(
-                f"chain {chain} has no published checkpoint; a worker writes one within seconds of a row"
+                f"chain {chain} has no published checkpoint; a worker writes one within seconds of a row, "
+                "ingest at its end, once the witnesses that the policy asks for have cosigned it"
             )
         self.chain, self.note = chain, newest.note
         self.checkpoint = Checkpoint.parse(Note.parse(newest.note).text)
@@ -84,14 +87,22 @@ class PublishedLog:
         return self._canonical(seq, seq + 1)[0]
 
     def proof(self, seq: int) -> TlogProof:
-        """The proof that a row is in the published tree. Raises NotPublished."""
-        if not 0 <= seq < self.size:
-            raise NotPublished(f"chain {self.chain}: the published tree has {self.size} rows, no row {seq}")
-        return TlogProof(seq, self._trees.inclusion(self.chain, seq, self.size), self.note)
+        """The proof that a row is in the published tree. Raises NotPublished, or Fault where it is not."""
+        hashed = leaf(self.entry(seq))
+        hashes = self._trees.inclusion(self.chain, seq, self.size)
+        try:
+            verify_inclusion(hashed, seq, self.size, hashes, self.checkpoint.root)
+        except Unproved as error:
+            told = f"the row is not in the tree that was signed: {error}"
+            raise Fault("forked", self.chain, seq, told) from error
+        return TlogProof(seq, hashes, self.note)
 
-    def check(self) -> None:
-        """Raise Fault unless the tree in the store has the checkpoint's root."""
-        if self._trees.frontier(self.chain, self.size).root() != self.checkpoint.root:
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Raise Fault unless the tree in the store is one that goes through this checkpoint of the log."""
+        if checkpoint.size > self.size:
+            told = f"a checkpoint over {checkpoint.size} rows was published once"
+            raise Fault("rolled-back", self.chain, self.size, told)
+        if self._trees.frontier(self.chain, checkpoint.size).root() != checkpoint.root:
             raise Fault("forked", self.chain, 0, "the rows are not those that the checkpoint was signed for")
 
     def _canonical(self, first: int, end: int) -> list[bytes]:
@@ -113,10 +124,13 @@ def export_tiles(log: PublishedLog, out: Path, progress: Callable[[int, int], No
     """Write a chain's log as files: `checkpoint`, `tile/...`, `tile/entries/...`; returns how many it wrote.
 
     A directory that holds an older export of the same log is brought up to date; the checkpoint is written
-    last. `progress(done, all)` counts tiles and bundles. Raises ExportError, Fault, StoreError.
+    last. `progress(done, all)` counts tiles and bundles. Raises ExportError, StoreError, or Fault, also where
+    the log does not extend what the older export holds: that is then evidence, and stays as it is.
     """
-    log.check()
-    _check_directory(out, log.checkpoint.origin)
+    log.check(log.checkpoint)
+    older = _exported(out, log.checkpoint.origin)
+    if older is not None:
+        log.check(older)
     tiles = list(tiles_of(log.size))
     files = [(tile_path(tile), partial(log.tile, tile)) for tile in tiles]
     bundles = [Entries(tile.index, tile.width) for tile in tiles if tile.level == 0]
@@ -131,25 +145,36 @@ def export_tiles(log: PublishedLog, out: Path, progress: Callable[[int, int], No
     return written + 1
 
 
-def _check_directory(out: Path, origin: str) -> None:
-    """Only an empty directory, or an export of this log, is written to."""
+def _exported(out: Path, origin: str) -> Checkpoint | None:
+    """The checkpoint of the older export; only that of this log, or an empty directory, is written to."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        names = {entry.name for entry in out.iterdir()}
+        names = {entry.name for entry in out.iterdir()} - {_part(out / CHECKPOINT).name}
         if not names:
-            return
-        found = (out / CHECKPOINT).read_bytes() if CHECKPOINT in names else b""
+            return None
+        found = Checkpoint.parse(Note.parse((out / CHECKPOINT).read_bytes()).text)
+        foreign = bool(names - {CHECKPOINT, "tile"}) or found.origin != origin
+    except FileNotFoundError:
+        foreign = True
     except OSError as error:
         raise ExportError(f"{out} cannot be used: {error.strerror}") from error
-    if names - {CHECKPOINT, "tile"} or not found.startswith(f"{origin}\n".encode()):
-        raise ExportError(f"{out} holds something else than an export of {origin}; give an empty directory")
+    except Malformed:
+        foreign = True
+    if foreign:
+        raise ExportError(f"{out} holds something else than a whole export of {origin}; give an empty one")
+    return found
 
 
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.part")
+        temporary = _part(path)
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _part(path: Path) -> Path:
+    """What a file is called until it is whole."""
+    return path.with_name(f".{path.name}.part")

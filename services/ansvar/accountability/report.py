@@ -17,12 +17,20 @@ class Found(Struct, frozen=True):
 
 
 class ChainResult(Struct, frozen=True):
-    """One chain: rows that passed, the root over them in hex, and what was found, in order of seq."""
+    """One chain: rows that passed, the root over them in hex, and what was found, in order of seq.
+
+    `verified_from` is the number of rows that an earlier, signed verification vouches for (0: every row was
+    recomputed), `checkpoint` the size of the newest signed checkpoint that the rows meet, and `uncovered` how
+    many rows no checkpoint covers yet, which is no fault.
+    """
 
     chain: int
     rows: int
     root: str
     faults: tuple[Found, ...] = ()
+    verified_from: int = 0
+    checkpoint: int = 0
+    uncovered: int = 0
 
     @property
     def state(self) -> str:
@@ -31,10 +39,11 @@ class ChainResult(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """All chains, and what is wrong beside them (bundles, deployment record)."""
+    """All chains, what is wrong beside them (bundles, deployment record), and what could not be done."""
 
     chains: tuple[ChainResult, ...]
     beside: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def intact(self) -> bool:
@@ -54,10 +63,10 @@ def fault_lines(report: Report) -> list[str]:
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The report as a JSON object: `intact`, `rows`, `chains` (each with its `faults`) and `beside`."""
+    """The report as a JSON object: `intact`, `rows`, `chains` (with their `faults`), `beside`, `remarks`."""
     return {"intact": report.intact, "rows": report.rows, **msgspec.to_builtins(report)}
 
 
 def from_json(data: dict[str, Any]) -> Report:
     """The inverse of `to_json`; raises msgspec.ValidationError on anything else."""
-    return msgspec.convert({"chains": data.get("chains"), "beside": data.get("beside")}, Report)
+    return msgspec.convert({name: data.get(name) for name in Report.__struct_fields__}, Report)

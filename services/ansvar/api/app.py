@@ -44,7 +44,7 @@ def make_api(
     *,
     health: HealthSource,
     registry: CollectorRegistry,
-    verify: Callable[[], dict[str, Any]],
+    verify: Callable[[bool, list[str]], dict[str, Any]],
     read: Callable[[bytes], bytes],
     sweep: Callable[[datetime, bool], Awaitable[list[Swept]]],
     violations: Callable[[Severity, int], list[dict[str, Any]]],
@@ -76,9 +76,11 @@ def make_api(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @api.get("/v1/verify", dependencies=[Depends(operator)])
-    async def verification() -> dict[str, Any]:
-        """Recompute every chain now; 503 when the stack cannot."""
-        return await _answered(verify)
+    async def verification(
+        full: bool = False, anchor: Annotated[list[str] | None, Query()] = None
+    ) -> dict[str, Any]:
+        """Verify every chain now, also against kept checkpoints in files; 503 when the stack cannot."""
+        return await _answered(lambda: verify(full, anchor or []))
 
     @api.post("/v1/sweeps", dependencies=[Depends(operator)])
     async def sweeps(wanted: SweepRequest) -> list[dict[str, Any]]:

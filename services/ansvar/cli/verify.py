@@ -1,15 +1,23 @@
-"""`ansvar verify`: recompute the ledger and say whether it is what was sealed."""
+"""`ansvar verify`: recompute the ledger and say whether it is what was sealed and signed."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ansvar.cli.asking import ask
 from ansvar.cli.ledger import opened
@@ -21,6 +29,9 @@ if TYPE_CHECKING:
     from ansvar.embedded.owning import StackNote
 
 
+_COLUMNS: Final = ("chain", "rows", "root", "state", "checkpoint", "uncovered")
+
+
 def verify(
     bundle: Annotated[
         Path | None, typer.Argument(metavar="[BUNDLE.zip]", help="An evidence bundle (not available yet).")
@@ -29,50 +40,61 @@ def verify(
         bool, typer.Option("--json", help="Print the whole report as one JSON object.")
     ] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Recompute every row. Always the case in this version.")
+        bool, typer.Option("--full", help="Recompute every row, by SQL, whatever was verified before.")
     ] = False,
+    anchor: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--anchor",
+            metavar="FILE",
+            help="A file of checkpoints that you kept. May be given several times.",
+            show_default="those in DIR/anchors",
+        ),
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Recompute every leaf and link from the raw rows, by SQL inside ClickHouse and independently in Python.
+    """Recompute leaves, links and Merkle trees from the raw rows, and compare them with every checkpoint.
 
-    Prints chain, seq and kind of what does not hold, and exits with 1. While a stack runs on the data
-    directory, it is asked to do it.
+    A ledger of up to 2,000,000 rows is recomputed whole, by SQL inside ClickHouse and independently in
+    Python; a larger one from its last verification on, which is signed. Prints chain, seq and kind of what
+    does not hold, and exits with 1. While a stack runs on the data directory, it is asked to do it.
 
-    Example: ansvar verify --json
+    Example: ansvar verify --full --json
     """
-    del full
     if bundle is not None:
         raise typer.BadParameter(
             "evidence bundles are not available in this version; verify the ledger itself: ansvar verify"
         )
     from ansvar.accountability.report import fault_lines, to_json
 
-    report = _report(DataDirectory(data_dir))
+    report = _report(DataDirectory(data_dir), full, anchor or [])
     if as_json:
         sys.stdout.write(json.dumps(to_json(report), indent=2) + "\n")
     else:
-        rows = [(c.chain, c.rows, c.root, c.state) for c in report.chains]
-        print_rows(("chain", "rows", "root", "state"), rows, format_)
-    for line in fault_lines(report):
+        rows = [(c.chain, c.rows, c.root, c.state, c.checkpoint, c.uncovered) for c in report.chains]
+        print_rows(_COLUMNS, rows, format_)
+    for line in (*fault_lines(report), *report.remarks):
         sys.stderr.write(line + "\n")
     if not report.chains:
         sys.stderr.write("the ledger has no row yet: ansvar up processes what was emitted\n")
     elif not report.intact:
-        sys.stderr.write("rows counts those before a chain's first fault; root is the last leaf of those\n")
+        sys.stderr.write(
+            "rows counts those before a chain's first fault; root is that of the tree over them\n"
+        )
     if not report.intact:
         raise typer.Exit(1)
 
 
-def _report(directory: DataDirectory) -> Report:
-    from ansvar.accountability.verification import rows_total, verify_everything
+def _report(directory: DataDirectory, full: bool, anchors: list[Path]) -> Report:
+    from ansvar.accountability.verification import anchor_files, log_keys, rows_total, verify_everything
     from ansvar.embedded.stack import running_stack
     from ansvar.enforcement.wiring import open_vault
     from ansvar.settings import settings
 
     note = running_stack(directory)
     if note is not None:
-        return _asked(note)
+        return _asked(note, full, anchors)
     with opened(directory) as store, closing(open_vault(directory, settings())) as vault, _bar() as bar:
         task = bar.add_task("", total=rows_total(store))
         seen: dict[int, int] = {}
@@ -81,7 +103,15 @@ def _report(directory: DataDirectory) -> Report:
             seen[chain] = rows
             bar.update(task, completed=sum(seen.values()))
 
-        return verify_everything(store, vault, advance)
+        return verify_everything(
+            store,
+            vault,
+            advance,
+            full=full,
+            signer=log_keys(directory.keys, store, settings()),
+            anchors=anchor_files(directory.anchors, anchors),
+            now=time.time_ns() // 1_000_000,
+        )
 
 
 def _bar() -> Progress:
@@ -90,21 +120,26 @@ def _bar() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
         console=console(stderr=True),
         disable=not sys.stderr.isatty(),
         transient=True,
     )
 
 
-def _asked(note: StackNote) -> Report:
+def _asked(note: StackNote, full: bool, anchors: list[Path]) -> Report:
     """Let the running stack verify."""
+    from urllib.parse import urlencode
+
     import msgspec
 
     from ansvar.accountability.report import from_json
     from ansvar.embedded.errors import EmbeddedError
 
+    query = urlencode([("full", str(full).lower()), *[("anchor", str(path.resolve())) for path in anchors]])
     try:
-        return from_json(ask(note, "/v1/verify"))
+        return from_json(ask(note, f"/v1/verify?{query}"))
     except msgspec.ValidationError as error:
         raise EmbeddedError(
             f"the running stack gave an answer that cannot be read ({error}); is it another version?"

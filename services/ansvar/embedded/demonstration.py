@@ -23,15 +23,13 @@ from aiokafka import AIOKafkaConsumer
 from msgspec import Struct
 
 from ansvar.accountability.overview import Table, overview
-from ansvar.accountability.report import Report
-from ansvar.accountability.verification import verify_everything
+from ansvar.accountability.report import Report, from_json
 from ansvar.directory import DataDirectory
 from ansvar.embedded.errors import EmbeddedError
 from ansvar.embedded.looking_back import LookedBack, look_back
 from ansvar.embedded.stack import Stack, running
 from ansvar.embedded.witnessed import witnessed
 from ansvar.emitter.emitter import Emitter
-from ansvar.enforcement.wiring import open_vault
 from ansvar.events.codec import single_object_decode
 from ansvar.events.model import Event
 from ansvar.initiation import LOCAL_PRODUCER, LocalProducer
@@ -231,11 +229,7 @@ def _wrong(year: Year, judged: Sequence[_Judged]) -> int:
 
 
 def _verified(stack: Stack) -> Report:
-    vault = open_vault(stack.directory, stack.settings)
-    try:
-        return verify_everything(stack.store, vault)
-    finally:
-        vault.close()
+    return from_json(stack.verify())
 
 
 def _published(store: Store) -> int:

@@ -13,7 +13,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,12 +25,13 @@ from ansvar.accountability.findings import open_findings
 from ansvar.accountability.findings import to_json as findings_to_json
 from ansvar.accountability.published import PublishedLog
 from ansvar.accountability.report import to_json
-from ansvar.accountability.verification import verify_everything
+from ansvar.accountability.verification import anchor_files, log_keys, verify_everything
 from ansvar.api.app import make_api
 from ansvar.deployment import Deployment
 from ansvar.directory import DataDirectory
 from ansvar.embedded.blocking import Abortable, to_the_end
 from ansvar.embedded.broker import EmbeddedBroker
+from ansvar.embedded.checked import self_check
 from ansvar.embedded.errors import EmbeddedError
 from ansvar.embedded.owning import StackNote, write_note
 from ansvar.embedded.owning import StackRunning as StackRunning
@@ -82,11 +83,15 @@ class Stack(Struct, frozen=True):
         wrong = self.pulse.reason if self.failure.error is None else str(self.failure.error)
         return Health(False, wrong, now.partitions) if wrong else now
 
-    def verify(self) -> dict[str, Any]:
-        """Recompute every chain; what `ansvar verify --json` prints. Blocks."""
+    def verify(self, full: bool = False, anchors: Sequence[str] = ()) -> dict[str, Any]:
+        """Verify every chain; what `ansvar verify --json` prints. `anchors` are paths. Blocks."""
         vault = open_vault(self.directory, self.settings)
+        files = anchor_files(self.directory.anchors, map(Path, anchors))
+        signer = log_keys(self.directory.keys, self.store, self.settings)
+        now = time.time_ns() // 1_000_000
         try:
-            return to_json(verify_everything(self.store, vault))
+            found = verify_everything(self.store, vault, full=full, signer=signer, anchors=files, now=now)
+            return to_json(found)
         finally:
             vault.close()
 
@@ -233,7 +238,7 @@ async def running(
             api = make_api(
                 health=front,
                 registry=metrics.REGISTRY,
-                verify=lambda: front.running().verify(),
+                verify=lambda full, anchors: front.running().verify(full, anchors),
                 read=lambda question: front.running().read(question),
                 sweep=front.sweep,
                 published=lambda chain: PublishedLog(front.running().store, chain),
@@ -253,6 +258,7 @@ async def running(
                 deployment=deployment,
                 store=store,
                 failed=failure.report,
+                check=self_check(directory, settings, store),
                 generator=generator,
             )
         )

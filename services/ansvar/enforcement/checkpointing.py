@@ -2,6 +2,8 @@
 
 Invariants:
 - Only confirmed rows are signed for (`trees`), and tiles are kept before the checkpoint that rests on them.
+- What the store says was signed or published counts only if the signatures on it say so too.
+- What goes wrong with one chain keeps no other from its checkpoint, unless it is the store as a whole.
 - A checkpoint is published when the witness policy is met, not before; one that is not is kept all the same,
   for verification here. Without a policy every checkpoint is published.
 - A checkpoint comes at most `every_seconds` or `every_rows` rows after the first row it is due for, whichever
@@ -27,7 +29,8 @@ from ansvar.enforcement.ports import CheckpointSigner
 from ansvar.enforcement.trees import ChainTrees, Tip
 from ansvar.enforcement.waiting import happens
 from ansvar.enforcement.witnessing import Ahead, Cosigned, Witnesses
-from ansvar.ledger.checkpoint import Checkpoint
+from ansvar.ledger.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from ansvar.ledger.errors import LedgerError
 from ansvar.ledger.notes import Note
 from ansvar.ledger.trust import NO_WITNESSES, TrustPolicy
 from ansvar.policy.verdict import Finding
@@ -98,11 +101,12 @@ class Checkpointer:
             tips = self._trees.tips()
             await asyncio.to_thread(self._learn, tips)
             due = [tip for tip in tips if tip.size > self._standing[tip.chain].published]
-            if not due:
+            if not due and not any(tip.tiles for tip in tips):
                 return []
             now = time.time_ns() // 1_000_000
-            signed = await asyncio.to_thread(self._sign, due, now)
-            cosigned = await asyncio.gather(*map(self._cosign, due, signed))
+            signed = await asyncio.to_thread(self._sign, tips, due, now)
+            asked = await asyncio.gather(*map(self._cosign, due, signed), return_exceptions=True)
+            cosigned = [_answered(each) for each in asked]  # once all have ended: one at a time is asked for
             written = [
                 Stored(tip.chain, tip.size, now, met, note.encode())
                 for tip, (note, met) in zip(due, cosigned, strict=True)
@@ -114,19 +118,36 @@ class Checkpointer:
     def _learn(self, tips: Sequence[Tip]) -> None:
         """Read what was signed and published of chains that are new here."""
         for chain in [tip.chain for tip in tips if tip.chain not in self._standing]:
-            newest = self._checkpoints.newest(chain)
-            published = self._checkpoints.newest(chain, published=True)
-            self._standing[chain] = _Standing(
-                0 if newest is None else newest.size, 0 if published is None else published.size
-            )
+            self._standing[chain] = _Standing(self._signed(chain), self._published(chain))
 
     def _many(self, tip: Tip) -> bool:
         known = self._standing.get(tip.chain)
         return tip.size - (0 if known is None else known.signed) >= self._pace.rows
 
-    def _sign(self, due: Sequence[Tip], now: int) -> list[Note]:
+    def _signed(self, chain: int) -> int:
+        """The size of the newest checkpoint in the store, 0 where there is none that this log signed."""
+        opened = self._opened(chain, self._checkpoints.newest(chain))
+        return 0 if opened is None else opened.checkpoint.size
+
+    def _published(self, chain: int) -> int:
+        """The size of the newest published checkpoint, 0 where there is none that meets the policy."""
+        opened = self._opened(chain, self._checkpoints.newest(chain, published=True))
+        met = opened is not None and self._policy.satisfied_by(opened.signed)
+        return opened.checkpoint.size if opened is not None and met else 0
+
+    def _opened(self, chain: int, stored: Stored | None) -> OpenedCheckpoint | None:
+        if stored is None:
+            return None
+        try:
+            keys, origin = self._signer.public(chain), self._signer.origin(chain)
+            return open_checkpoint(stored.note, keys, self._policy.witness_keys, origin)
+        except LedgerError as error:
+            log.warning("chain %d: a checkpoint in the store is not believed: %s", chain, error)
+            return None
+
+    def _sign(self, tips: Sequence[Tip], due: Sequence[Tip], now: int) -> list[Note]:
         with metrics.CHECKPOINT_SECONDS.time():
-            self._trees.keep(due)
+            self._trees.keep(tips)
             return [self._signer.sign(tip.chain, tip.size, tip.root, now // 1000) for tip in due]
 
     def _keep(self, written: Sequence[Stored]) -> None:
@@ -150,10 +171,24 @@ class Checkpointer:
         async def consistency(old: int) -> tuple[bytes, ...]:
             return await asyncio.to_thread(self._trees.consistency, tip.chain, old, tip.size)
 
-        cosigned = await self._witnesses.cosign(checkpoint, note, consistency)
+        try:
+            cosigned = await self._witnesses.cosign(checkpoint, note, consistency)
+        except StoreError as error:  # of this chain's tiles, it may be
+            cosigned = Cosigned(note, (), (str(error),), (), ())
         met = self._policy.satisfied_by(cosigned.signed)
+        if not met and not cosigned.forked and await asyncio.to_thread(self._overtaken, tip):
+            return note, False
         await self._watch(tip, cosigned, met)
         return cosigned.note, met
+
+    def _overtaken(self, tip: Tip) -> bool:
+        """Whether the worker that took a chain over has published as much of it; then nothing is due here."""
+        published, known = self._published(tip.chain), self._standing[tip.chain]
+        if published < tip.size:
+            return False
+        known.published, known.signed = published, max(known.signed, published)
+        known.unwitnessed_since = None
+        return True
 
     async def _watch(self, tip: Tip, cosigned: Cosigned, met: bool) -> None:
         """Tell what is wrong with the witnessing of a chain, and note what is right again."""
@@ -183,9 +218,14 @@ class Checkpointer:
         """Who has seen more of the chain than there is; a worker that took it over may have added to it."""
         if not ahead:
             return ""
-        newest = self._trees.newest(tip.chain)
-        size = tip.size if newest is None else max(newest.size, tip.size)
+        size = max(self._signed(tip.chain), tip.size)
         seen = [
             f"{one.witness} cosigned {one.size} rows, there are {size}" for one in ahead if one.size > size
         ]
         return ", ".join(seen)
+
+
+def _answered(result: tuple[Note, bool] | BaseException) -> tuple[Note, bool]:
+    if isinstance(result, BaseException):
+        raise result
+    return result

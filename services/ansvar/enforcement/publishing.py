@@ -80,8 +80,9 @@ async def checkpointing(
             await asyncio.to_thread(anchors.flush)
         except StoreError as error:
             log.warning("the last checkpoint could not be written: %s", error)
-        if witnesses is not None:
-            await witnesses.aclose()
+        finally:
+            if witnesses is not None:
+                await witnesses.aclose()
 
 
 def teller(deployment: Deployment, publisher: Publisher, where: Topics) -> Tell:
@@ -137,7 +138,7 @@ async def checkpoint_now(
         await asyncio.to_thread(trees.take_up, chain, newest, size)
         signer.publish([chain])
     async with checkpointing(directory, settings, store, trees, signer, _logged):
-        log.info("checkpoints of ingested chains are written")
+        pass  # the last checkpoint, written on leaving, is the one
 
 
 async def _logged(chain: int, seq: int, finding: Finding) -> bool:

@@ -11,19 +11,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ansvar.enforcement import metrics
 from ansvar.enforcement.checkpointing import Tell
 from ansvar.enforcement.waiting import happens
-from ansvar.ledger.errors import Fault
 from ansvar.policy.verdict import Finding
 from ansvar.store.errors import StoreError
 from ansvar.vault.errors import VaultError
 
 log = logging.getLogger(__name__)
 
+
+class Wrong(NamedTuple):
+    """What is wrong, and at which row."""
+
+    chain: int
+    seq: int
+    text: str
+
+
 # Blocks; asks now and then whether to break off, and then says that there is nothing to tell.
-Check = Callable[[Callable[[], bool]], Sequence[Fault]]
+Check = Callable[[Callable[[], bool]], Sequence[Wrong]]
 
 
 class SelfCheck:
@@ -31,7 +40,7 @@ class SelfCheck:
 
     def __init__(self, check: Check, tell: Tell, seconds: float) -> None:
         self._check, self._tell, self._seconds = check, tell, seconds
-        self._told: set[str] = set()
+        self._told: set[Wrong] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until it is to stop; a look that is begun is broken off."""
@@ -41,17 +50,16 @@ class SelfCheck:
     async def look(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Look once, and tell what is new."""
         try:
-            faults = await asyncio.to_thread(self._check, stopped)
+            found = await asyncio.to_thread(self._check, stopped)
         except (StoreError, VaultError) as error:
             log.warning("the ledger could not be checked, tried again later: %s", error)
             return
-        metrics.FAULTS.set(len(faults))
-        standing = {str(fault) for fault in faults}
-        self._told &= standing
-        for fault in faults:
-            if str(fault) in self._told:
+        metrics.FAULTS.set(len(found))
+        self._told.intersection_update(found)
+        for wrong in found:
+            if wrong in self._told:
                 continue
-            log.error("%s", fault)
-            text = f"{fault.kind}: {fault.message}. Run: ansvar verify"
-            if await self._tell(fault.chain, fault.seq, Finding("log.tampered", "-", "deny", text)):
-                self._told.add(str(fault))
+            log.error("chain %d, seq %d: %s", *wrong)
+            finding = Finding("log.tampered", "-", "deny", f"{wrong.text}. Run: ansvar verify")
+            if await self._tell(wrong.chain, wrong.seq, finding):
+                self._told.add(wrong)

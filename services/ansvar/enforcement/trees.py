@@ -23,7 +23,6 @@ from ansvar.ledger.errors import LedgerError
 from ansvar.ledger.tiles import Frontier
 from ansvar.store.checkpoints import Checkpoints, Stored
 from ansvar.store.client import Store
-from ansvar.store.errors import StoreError
 from ansvar.store.ledger import MAX_BLOCK_ROWS, LedgerStore
 from ansvar.store.trees import CompletedTile, TilesMissing, Trees
 
@@ -54,7 +53,7 @@ class ChainTrees:
         """The tree over a chain's first `size` rows, going on from its newest checkpoint.
 
         Raises RolledBack where the chain ends before it, Forked where its rows are not those that were
-        signed, StoreError where the store fails.
+        signed, or are not each there once, StoreError where the store fails.
         """
         signed = None if newest is None else self._signed(chain, newest)
         if signed is not None and signed.size > size:
@@ -63,9 +62,7 @@ class ChainTrees:
                 "removed, or an older ledger was put in place. Nothing is added to it. Bring the ledger "
                 "back, and run: ansvar verify"
             )
-        tree = Frontier() if signed is None else self._at(chain, signed)
-        if signed is None and size:
-            tree = self._trees.rebuild(chain, size)
+        tree = self._rebuilt(chain, size) if signed is None else self._at(chain, signed)
         for leaves in self._leaves(chain, tree.size, size):
             tree.extend(leaves)
         self.grew(chain, tree)
@@ -101,12 +98,18 @@ class ChainTrees:
     def _signed(self, chain: int, newest: Stored) -> Checkpoint:
         try:
             keys = self._signer.public(chain)
-            return open_checkpoint(newest.note, keys, origin=self._signer.origin(chain)).checkpoint
+            signed = open_checkpoint(newest.note, keys, origin=self._signer.origin(chain)).checkpoint
         except LedgerError as error:
             raise Forked(
                 f"chain {chain}: the newest checkpoint in the store is none that this log signed ({error}). "
                 "Stop all workers and run: ansvar verify"
             ) from error
+        if signed.size != newest.size:  # else an old note under a large number would hide what came after it
+            raise Forked(
+                f"chain {chain}: the newest checkpoint in the store states {newest.size} rows, but "
+                f"was signed over {signed.size}. Stop all workers and run: ansvar verify"
+            )
+        return signed
 
     def _at(self, chain: int, signed: Checkpoint) -> Frontier:
         """The tree as it was signed; from tiles if they give it, else from the rows."""
@@ -115,14 +118,7 @@ class ChainTrees:
         except TilesMissing:
             tree = None
         if tree is None or tree.root() != signed.root:
-            tree = self._rebuilt(chain, signed)
-        return tree
-
-    def _rebuilt(self, chain: int, signed: Checkpoint) -> Frontier:
-        try:
-            tree = self._trees.rebuild(chain, signed.size)
-        except TilesMissing as error:
-            raise Forked(f"chain {chain}: {error}") from error
+            tree = self._rebuilt(chain, signed.size)
         if tree.root() != signed.root:
             raise Forked(
                 f"chain {chain}: its first {signed.size} rows are not those that the log signed. Stop all "
@@ -130,11 +126,17 @@ class ChainTrees:
             )
         return tree
 
+    def _rebuilt(self, chain: int, size: int) -> Frontier:
+        try:
+            return self._trees.rebuild(chain, size)
+        except TilesMissing as error:  # a hole in the rows: asking again would not fill it
+            raise Forked(str(error)) from error
+
     def _leaves(self, chain: int, start: int, size: int) -> Iterable[Sequence[bytes]]:
         while start < size:
             found = self._ledger.leaves(chain, start, min(MAX_BLOCK_ROWS, size - start))
             if [seq for seq, _ in found] != list(range(start, start + len(found))) or not found:
-                raise StoreError(
+                raise Forked(
                     f"chain {chain}: the rows from {start} on do not follow each other. Run: ansvar verify"
                 )
             yield [leaf for _, leaf in found]

@@ -17,6 +17,7 @@ from ansvar.enforcement.opening import Opener
 from ansvar.enforcement.people import People
 from ansvar.enforcement.publishing import checkpointing, meanwhile, teller
 from ansvar.enforcement.replaying import Judge
+from ansvar.enforcement.self_checking import Check, SelfCheck
 from ansvar.enforcement.topics import ensure_topics
 from ansvar.enforcement.trees import ChainTrees
 from ansvar.initiation import log_signer
@@ -145,13 +146,14 @@ async def open_enforcer(
     deployment: Deployment,
     store: Store,
     failed: Callable[[BaseException], None],
+    check: Check,
     generator: Generator | None = None,
 ) -> AsyncIterator[Enforcer]:
     """An Enforcer on real parts; Kafka connections and the vault are closed on leaving, the store is not.
 
-    Its checkpoints are written meanwhile; `failed` is told when that cannot go on. The enforcer must have
-    been closed by the end: a last checkpoint is written then. Raises KafkaUnavailable, VaultError,
-    KeyFileError, SettingsError.
+    Its checkpoints are written and the ledger is checked meanwhile; `failed` is told when that cannot go on.
+    The enforcer must have been closed by the end: a last checkpoint is written then. Raises KafkaUnavailable,
+    VaultError, KeyFileError, SettingsError.
     """
     ring = keyring.read(directory.keys)
     vault = open_vault(directory, settings, generator)
@@ -166,6 +168,7 @@ async def open_enforcer(
             open_reader(kafka, deployment.topic) as reader,
             checkpointing(directory, settings, store, trees, signer, tell) as checkpointer,
             meanwhile(checkpointer.run, failed),
+            meanwhile(SelfCheck(check, tell, settings.self_check_seconds).run, failed),
         ):
             yield Enforcer(
                 Parts(

@@ -24,14 +24,19 @@ _MOST_LINKS: Final = 8  # bounds the work where one row after another was rewrit
 
 
 class ChainChecker:
-    """Follows one chain from its genesis; `tree` covers the rows that passed before the first fault."""
+    """Follows one chain; `tree` covers the rows that passed before the first fault.
 
-    def __init__(self, chain: int) -> None:
+    It begins with the genesis, or with row `first` after the row whose leaf is `link`; then `tree` is the
+    tree over the rows before, or is not to be asked for.
+    """
+
+    def __init__(self, chain: int, first: int = 0, link: bytes = ZERO32, tree: Range | None = None) -> None:
         self.chain = chain
-        self.next_seq = 0
-        self.tree = Range()
+        self.next_seq = first
+        self.tree = Range() if tree is None else tree
         self._intact = True
-        self._links: tuple[bytes, ...] = (ZERO32,)  # the leaves that the next row may link to
+        self.link = link
+        self._links: tuple[bytes, ...] = (link,)  # the leaves that the next row may link to
         self._before: tuple[bytes, ...] = ()  # the leaves that the last row was allowed to link to
 
     def feed(self, columns: bytes, stored_leaf: bytes) -> None:
@@ -91,7 +96,7 @@ def _what_is_wrong(columns: bytes) -> str:
         return str(error)
     if end != len(columns):
         return f"{len(columns) - end} bytes after the last column"
-    return "the stored columns do not give the stored leaf"
+    return "the stored columns do not give the stored leaf, or this row or the one before was sealed anew"
 
 
 def _leaves(columns: bytes, links: tuple[bytes, ...]) -> tuple[bytes, ...]:

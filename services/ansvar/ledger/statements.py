@@ -16,7 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ansvar.ledger.checkpoint import Checkpoint, ed25519_key
 from ansvar.ledger.errors import BadSignature, Malformed
-from ansvar.ledger.notes import ED25519, Note, NoteSignature, VerifierKey, decode_decimal
+from ansvar.ledger.notes import (
+    COSIGNATURE_MLDSA44,
+    ED25519,
+    Note,
+    NoteSignature,
+    VerifierKey,
+    decode_decimal,
+)
 
 _SUCCESSION: Final = "ansvar/log-key-succession/v1"
 _VERIFIED: Final = "ansvar/verified/v1"
@@ -49,13 +56,17 @@ class Succession:
             raise Malformed(what, "line 1", f"not the six lines of {_SUCCESSION}")
         found = cls(
             lines[1],
-            VerifierKey.parse(lines[2]),
-            VerifierKey.parse(lines[3]),
+            _key(lines[2], what, "line 3"),
+            _key(lines[3], what, "line 4"),
             _labelled(lines[4], "since", what, "line 5"),
             _labelled(lines[5], "until", what, "line 6"),
         )
         if not found.ed25519.name == found.mldsa.name == found.origin:
             raise Malformed(what, "lines 3 and 4", "the keys do not have the log's origin as their name")
+        if (found.ed25519.kind, found.mldsa.kind) != (ED25519, COSIGNATURE_MLDSA44):
+            raise Malformed(what, "lines 3 and 4", "not an Ed25519 (0x01) and an ML-DSA-44 (0x06) key")
+        if found.until < found.since:
+            raise Malformed(what, "line 6", "the old keys stop before the new ones begin")
         return found
 
 
@@ -110,14 +121,17 @@ def open_statement(data: bytes, keys: Iterable[VerifierKey]) -> tuple[str, Verif
 def followed(keys: Sequence[VerifierKey], successions: Iterable[bytes]) -> tuple[VerifierKey, ...]:
     """The keys, and those that their successions lead to, one after the other.
 
-    A succession of another log is passed over; the keys of one that is signed by a trusted key of its log are
-    trusted like it. Raises Malformed or BadSignature for one of a log of ours that does not hold.
+    A succession of another log is passed over, and so is one that no trusted key signed: whoever holds a
+    newer key has no use for what led to it. The keys of one that is signed by a trusted key of its log are
+    trusted like it. Raises Malformed, or BadSignature where such a signature does not verify.
     """
     trusted = list(keys)
     for data in successions:
-        succession = Succession.parse(Note.parse(data).text)
+        note = Note.parse(data)
+        succession = Succession.parse(note.text)
         ours = [key for key in trusted if key.name == succession.origin and key.kind == ED25519]
-        if not ours:
+        signers = {(key.name, key.key_id) for key in ours}
+        if not any((signature.name, signature.key_id) in signers for signature in note.signatures):
             continue
         open_statement(data, ours)
         trusted += [key for key in (succession.ed25519, succession.mldsa) if key not in trusted]
@@ -143,6 +157,13 @@ def split_notes(data: bytes) -> list[bytes]:
     ]
     whole[-1] = whole[-1].removesuffix(b"\n")  # the last note's own newline was not split off
     return whole
+
+
+def _key(line: str, what: str, where: str) -> VerifierKey:
+    try:
+        return VerifierKey.parse(line)
+    except Malformed as error:
+        raise Malformed(what, where, f"{error.what}, {error.where}: {error.problem}") from error
 
 
 def _labelled(line: str, label: str, what: str, where: str) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from ansvar.ledger.proofs import Parts, consistency_parts, inclusion_parts, peaks, proof
 from ansvar.ledger.tiles import HEIGHT, WIDTH, Frontier, Tile, TileHashes, tiles_for
@@ -24,6 +24,8 @@ CompletedTile = tuple[int, int, bytes]  # level, index, root
 
 _STRETCH: Final = 1 << 20  # rows whose tiles one query computes
 _ROW: Final = struct.Struct("<IBQ32s")
+_LEAF: Final = struct.Struct("<Q32s")
+_ROOT: Final = struct.Struct("<BQ32s")
 
 
 class TilesMissing(StoreError):
@@ -78,7 +80,7 @@ class Trees:
         full = size // WIDTH * WIDTH
         for start in range(0, full, _STRETCH):
             end = min(start + _STRETCH, full)
-            for root in self._tile_roots(chain, start, end):
+            for root in self.tile_roots(chain, start, end):
                 frontier.append_tile(root)
             if progress is not None:
                 progress(end)
@@ -91,8 +93,11 @@ class Trees:
     def _proof(self, chain: int, parts: Sequence[Parts], size: int) -> tuple[bytes, ...]:
         return proof(parts, TileHashes(self.tiles(chain, tiles_for(parts, size))))
 
-    def _tile_roots(self, chain: int, start: int, end: int) -> list[bytes]:
-        """The roots of the completed tiles of level 0 from `start` to `end` (multiples of 256), in order."""
+    def tile_roots(self, chain: int, start: int, end: int) -> list[bytes]:
+        """The roots of the completed tiles of level 0 from `start` to `end` (multiples of 256), in order.
+
+        They are computed from the leaves. Raises TilesMissing as `rebuild`.
+        """
         found = self._store.query(_TILE_ROOTS, {"chain": chain, "a": start, "b": end})
         expected = start // WIDTH
         for tile, rows, distinct, _ in found:
@@ -110,7 +115,8 @@ class Trees:
     def _leaves(self, chain: int, tiles: Sequence[Tile]) -> dict[Tile, bytes]:
         spans = [(tile.index * WIDTH, tile.index * WIDTH + tile.width) for tile in tiles]
         conditions = [f"(seq >= {{a{n}:UInt64}} AND seq < {{b{n}:UInt64}})" for n in range(len(tiles))]
-        found = self._spans("SELECT seq, leaf FROM {database}.ledger", conditions, "seq", chain, spans)
+        data = self._spans("SELECT seq, leaf FROM {database}.ledger", conditions, chain, spans)
+        found = sorted(_LEAF.iter_unpack(data))
         return {
             tile: b"".join([leaf for seq, leaf in found if a <= seq < b])
             for tile, (a, b) in zip(tiles, spans, strict=True)
@@ -123,8 +129,8 @@ class Trees:
             f"(level = {tile.level - 1} AND index >= {{a{n}:UInt64}} AND index < {{b{n}:UInt64}})"
             for n, tile in enumerate(tiles)
         ]
-        columns = "SELECT DISTINCT level, index, root FROM {database}.tiles"
-        found = self._spans(columns, conditions, "level, index", chain, spans)
+        data = self._spans("SELECT level, index, root FROM {database}.tiles", conditions, chain, spans)
+        found = sorted(set(_ROOT.iter_unpack(data)))  # what was kept twice counts once
         return {
             tile: b"".join(
                 [root for level, index, root in found if level == tile.level - 1 and a <= index < b]
@@ -133,15 +139,16 @@ class Trees:
         }
 
     def _spans(
-        self, select: str, conditions: list[str], order: str, chain: int, spans: Sequence[tuple[int, int]]
-    ) -> list[tuple[Any, ...]]:
+        self, select: str, conditions: list[str], chain: int, spans: Sequence[tuple[int, int]]
+    ) -> bytes:
+        """The rows in these spans as bytes, in no order: sorting and parting them costs less here."""
         if not spans:
-            return []
+            return b""
         bound = {
             f"{side}{n}": at for n, span in enumerate(spans) for side, at in zip("ab", span, strict=True)
         }
-        sql = f"{select} WHERE chain = {{chain:UInt32}} AND ({' OR '.join(conditions)}) ORDER BY {order}"
-        return self._store.query(sql, {"chain": chain, **bound})
+        sql = f"{select} WHERE chain = {{chain:UInt32}} AND ({' OR '.join(conditions)})"
+        return self._store.raw(sql, {"chain": chain, **bound})
 
 
 def _tile_roots_sql() -> str:

@@ -1,65 +1,73 @@
-"""Recomputing the whole ledger twice: by SQL inside ClickHouse, and in Python from the raw bytes.
+"""Verifying chains: their rows are what was sealed, and their trees are what the log signed.
 
-The two share nothing but the column list, so a fault in either shows. Both work in stretches of rows, so
-memory and time depend on the rows there are, whatever numbers they claim. Every row at fault is reported, up
-to a limit, as a `Fault` value.
+Links and leaves are recomputed by `recompute`; the tree that the leaves give (`growing`) is then held against
+every root that was signed (`claims`) and the tiles stored beside. That shows what recomputing alone cannot:
+rows cut off at the end, rows that were all sealed anew, an older copy put in place. What nobody signed yet is
+no fault; `ChainReport.uncovered` says how many rows that are.
 
-They cannot see rows cut off at the end of a chain; `expected_heads` (what the vault knows was confirmed)
-closes that for the rows whose effects were carried out.
+A chain is verified from its genesis, or goes on from its last verification if that is signed, if the tree and
+the last row are still the ones that it names, and if nothing kept elsewhere speaks against it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from ansvar.ledger.canonical import ZERO32
-from ansvar.ledger.check import ChainChecker
-from ansvar.ledger.errors import Fault
+from ansvar.ledger.checkpoint import Checkpoint
+from ansvar.ledger.errors import Fault, LedgerError
+from ansvar.ledger.proofs import verify_inclusion
+from ansvar.ledger.tiles import Frontier
 from ansvar.store.catalogue import Catalogue
+from ansvar.store.checkpoints import Checkpoints
+from ansvar.store.claims import Claims, LogKeys
 from ansvar.store.client import Store
+from ansvar.store.comparison import compare
 from ansvar.store.errors import StoreError
-from ansvar.store.ledger import COLUMNS_SQL, PAGE_ROWS, LedgerStore
+from ansvar.store.growing import GrowingTree
+from ansvar.store.ledger import LedgerStore
+from ansvar.store.recompute import FEW_ROWS, MOST_FAULTS, Progress, by_seq, check_rows
+from ansvar.store.trees import TilesMissing, Trees
 
-STRETCH: Final = 200_000
-MOST_FAULTS: Final = 100  # reported of one chain by each recomputation
-Progress = Callable[[int], None]
+# Up to so many rows in all chains everything is recomputed each time: it costs seconds, and leaves no fault
+# behind a verification that was made before it.
+WHOLE_ROWS: Final = 2_000_000
 ProgressOfChains = Callable[[int, int], None]
 
-# `place` 1 is the first row of a stretch: of the first stretch it has to be the genesis, of a later one it is
-# the last row of the stretch before and only there to be linked to.
-_SQL: Final = f"""
-SELECT max(seq), count(), groupArraySortedIf({MOST_FAULTS})((seq, before, place), NOT fine) FROM
-(
-    SELECT
-        seq,
-        lagInFrame(seq) OVER w AS before,
-        row_number() OVER w AS place,
-        if(seq = 0, toFixedString(unhex('{ZERO32.hex()}'), 32), lagInFrame(leaf) OVER w) AS previous,
-        SHA256(concat('\\0', formatRow('RowBinary', {COLUMNS_SQL}, previous))) = leaf AS intact,
-        multiIf(place > 1, intact AND seq = before + 1, {{a:UInt64}} = 0, intact AND seq = 0, 1) AS fine
-    FROM
-    (
-        SELECT * FROM {{database}}.ledger
-        WHERE chain = {{chain:UInt32}} AND seq >= {{a:UInt64}} AND seq <= {{last:UInt64}}
-        ORDER BY seq LIMIT {{limit:UInt64}} WITH TIES
-    )
-    WINDOW w AS (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-)
-"""  # noqa: S608 - column names are ours
+
+class How(Struct, frozen=True):
+    """How to verify: by whose keys (None: no signatures), against which kept checkpoints, and how much.
+
+    `full` recomputes every row by SQL, and in Python only near to what that found; `whole` does both for
+    every row. With neither, a chain goes on from its last verification.
+    """
+
+    keys: LogKeys | None = None
+    kept: Mapping[int, Sequence[Checkpoint]] = {}
+    full: bool = False
+    whole: bool = True
 
 
 class ChainReport(Struct, frozen=True):
-    """What verification saw of one chain: rows that passed, its root after them, and every fault, by seq."""
+    """What verification saw of one chain: rows that passed, its root after them, and every fault, by seq.
+
+    `start` is the number of rows that an earlier verification vouches for, `checkpoint` the size of the
+    newest checkpoint that holds and `checkpoint_root` its root, `uncovered` the rows that none covers.
+    """
 
     chain: int
     rows: int
     root: bytes
     faults: tuple[Fault, ...] = ()
+    start: int = 0
+    checkpoint: int = 0
+    checkpoint_root: bytes = b""
+    uncovered: int = 0
 
     @property
     def fault(self) -> Fault | None:
@@ -67,83 +75,101 @@ class ChainReport(Struct, frozen=True):
         return self.faults[0] if self.faults else None
 
 
-def check_by_sql(store: Store, chain: int, last: int) -> list[Fault]:
-    """Recompute every leaf and link of the seqs up to `last` inside ClickHouse; what was found, by seq.
+class _Base(Struct, frozen=True):
+    """What a verification goes on from: the tree and the leaf of its last row."""
 
-    The row after one at fault may be named too, when it links to what stood there before.
-    """
-    found: dict[tuple[str, int], Fault] = {}
-    start, more = 0, last >= 0
-    while more and len(found) < MOST_FAULTS:
-        bound = {"chain": chain, "a": start, "last": last, "limit": STRETCH}
-        end, count, suspects = store.query(_SQL, bound)[0]
-        for seq, before, place in sorted(suspects):
-            fault = _suspect(chain, seq, before, place)
-            found.setdefault((fault.kind, fault.seq), fault)
-        more = count >= STRETCH and start < end
-        start = end
-    return sorted(found.values(), key=_by_seq)
+    tree: Frontier
+    link: bytes
 
 
-def _suspect(chain: int, seq: int, before: int, place: int) -> Fault:
-    if place > 1 and seq == before:
-        return Fault("doubled", chain, seq, "the sequence number is there twice")
-    expected = before + 1 if place > 1 else 0
-    if seq > expected:
-        return Fault("missing", chain, expected, f"the next row is {seq}")
-    return Fault("edited", chain, seq, "the stored columns do not give the stored leaf")
-
-
-def check_in_python(
-    ledger: LedgerStore, chain: int, last: int, progress: Progress | None = None
-) -> tuple[ChainChecker, list[Fault]]:
-    """Recompute every leaf and link of the seqs up to `last` here, from the raw bytes; the faults, by seq."""
-    checker = ChainChecker(chain)
-    found: list[Fault] = []
-    rows = 0
-    for rows, (columns, leaf) in enumerate(ledger.stored(chain, 0, last + 1), start=1):
-        try:
-            checker.feed(columns, leaf)
-        except Fault as fault:
-            found.append(fault)
-            if len(found) == MOST_FAULTS:
-                break
-        if progress is not None and rows % PAGE_ROWS == 0:
-            progress(rows)
-    if progress is not None:
-        progress(rows)
-    return checker, sorted(found, key=_by_seq)
+_WHOLE: Final = How()
+_GENESIS: Final = _Base(Frontier(), ZERO32)
 
 
 def verify_chain(
-    store: Store, chain: int, progress: Progress | None = None, confirmed: int = -1
+    store: Store, chain: int, progress: Progress | None = None, confirmed: int = -1, how: How = _WHOLE
 ) -> ChainReport:
-    """Both recomputations of one chain, and whether it reaches `confirmed`, a seq that was there once."""
-    ledger = LedgerStore(store)
-    last = ledger.last_seq(chain)
-    checker, faults = check_in_python(ledger, chain, last, progress)
-    explained = {seq for fault in faults for seq in (fault.seq, fault.seq + 1)}
-    faults += [fault for fault in check_by_sql(store, chain, last) if fault.seq not in explained]
-    if last < confirmed:
-        faults.append(Fault("truncated", chain, last + 1, f"the rows up to {confirmed} were confirmed once"))
-    return ChainReport(chain, checker.tree.size, checker.tree.root(), tuple(sorted(faults, key=_by_seq)))
+    """One chain, and whether it reaches `confirmed`, a seq that was there once."""
+    claims = None if how.keys is None else Claims(store, chain, how.keys, how.kept.get(chain, ()))
+    last = LedgerStore(store).last_seq(chain)
+    base = _GENESIS if claims is None or how.full or how.whole else _base(store, chain, claims, last)
+    first = base.tree.size
+    in_python = not how.full or last + 1 - first <= FEW_ROWS
+    passes = 3 if in_python else 2
+    tell = None if progress is None else partial(_told, progress, first, passes)
+    rows = check_rows(
+        store,
+        chain,
+        last,
+        first=first,
+        link=base.link,
+        tree=base.tree.copy(),
+        in_python=in_python,
+        progress=tell,
+    )
+    done = (passes - 1) * (last + 1 - first)
+    grown = None if tell is None else lambda size: tell(done + size - first)
+    tree = GrowingTree(store, chain, rows.unbroken, base.tree, grown)
+    compared = compare(chain, last + 1, confirmed, claims, rows, tree)
+    if progress is not None:
+        progress(last + 1)
+    faults = sorted([*rows.faults, *compared.faults], key=by_seq)
+    return ChainReport(
+        chain,
+        compared.rows,
+        compared.root,
+        tuple(faults[: 2 * MOST_FAULTS]),
+        first,
+        compared.covered.size,
+        compared.covered.root,
+        max(last + 1 - compared.covered.size, 0),
+    )
 
 
 def verify_store(
     store: Store,
     expected_heads: Mapping[int, int],
     progress: ProgressOfChains | None = None,
+    how: How = _WHOLE,
+    chains: Iterable[int] | None = None,
 ) -> list[ChainReport]:
-    """Verify every chain of the store; `progress(chain, rows so far)`.
+    """Verify every chain of the store, or those given; `progress(chain, rows so far)`.
 
     `expected_heads` maps a chain to a seq that is known to have been confirmed: a chain that ends before it
     was truncated.
     """
+    if chains is None:
+        signed = [] if how.keys is None else Checkpoints(store).chains()
+        chains = {*LedgerStore(store).chains(), *expected_heads, *signed, *how.kept}
     reports = []
-    for chain in sorted({*LedgerStore(store).chains(), *expected_heads}):
+    for chain in sorted(chains):
         tell = None if progress is None else partial(progress, chain)
-        reports.append(verify_chain(store, chain, tell, expected_heads.get(chain, -1)))
+        reports.append(verify_chain(store, chain, tell, expected_heads.get(chain, -1), how))
     return reports
+
+
+def _base(store: Store, chain: int, claims: Claims, last: int) -> _Base:
+    """The last verification, if all that can be seen at little cost agrees with it; else the genesis."""
+    verified = claims.verified
+    if verified is None or not 0 < verified.size <= last + 1:
+        return _GENESIS
+    trees = Trees(store)
+    try:
+        for kept in claims.kept:
+            if kept.size < verified.size and trees.frontier(chain, kept.size).root() != kept.root:
+                return _GENESIS
+        tree = trees.frontier(chain, verified.size)
+        (seq, link), *_ = LedgerStore(store).leaves(chain, verified.size - 1, 1)
+        proof = trees.inclusion(chain, seq, verified.size)
+        verify_inclusion(link, seq, verified.size, proof, verified.root)
+    except (LedgerError, TilesMissing):
+        return _GENESIS
+    return _Base(tree, link) if tree.root() == verified.root else _GENESIS
+
+
+def _told(progress: Progress, first: int, passes: int, rows: int) -> None:
+    """Progress in rows of the chain, where each row is looked at in several passes."""
+    progress(first + rows // passes)
 
 
 def verify_bundles(store: Store) -> None:
@@ -160,7 +186,3 @@ def verify_bundles(store: Store) -> None:
     missing = {bytes(sha256) for (sha256,) in named} - stored - {ZERO32}
     if missing:
         raise StoreError(f"rows name the bundle {min(missing).hex()}, which is not in the store")
-
-
-def _by_seq(fault: Fault) -> tuple[int, str]:
-    return fault.seq, fault.kind

@@ -7,6 +7,7 @@ Invariants:
 - Keys are rotated with overlap: the old generation signs the new one's keys, chain by chain
   (`log-succession-<g>.txt`), and both sign checkpoints until the overlap ends. Whoever pinned an old key
   follows its signature. A generation counts once its successions are on disk; a key file is never replaced.
+- Of rotations at the same time one is carried out: who makes the file of the successions first.
 
 Not handled here: when something is signed (`enforcement.checkpointing`), what it means (`ledger.checkpoint`).
 """
@@ -35,10 +36,13 @@ from ansvar.keyfiles import (
     write_signing_key,
 )
 from ansvar.ledger.checkpoint import Checkpoint, cosign_mldsa, ed25519_key, mldsa_key, sign
+from ansvar.ledger.errors import LedgerError
 from ansvar.ledger.notes import Note, VerifierKey
 from ansvar.ledger.statements import Succession, Verified, join_notes, sign_statement, split_notes
 
-_FILE: Final = re.compile(r"log-key-(\d{1,6})\.pem")
+_SUCCESSION: Final = re.compile(r"log-succession-([0-9]{1,6})\.txt")
+_MAX_SUCCESSIONS: Final = 1 << 26  # bytes: 2 kB for each chain, and every ingested file has chains of its own
+_MAX_SIGNING: Final = 8  # generations at once: a note has room for 64 signatures, and witnesses add theirs
 _ED25519: Final = b"ansvar/log-key/v1/ed25519/"
 _MLDSA: Final = b"ansvar/log-key/v1/ml-dsa-44/"
 
@@ -99,6 +103,7 @@ class LogSigner:
 
     def sign_verified(self, chain: int, size: int, root: bytes, at: int) -> Note:
         """The note that says that a chain was found intact, by the newest key."""
+        self._look()
         keys = self._keys(self._generations[-1].number, chain)
         statement = Verified(Checkpoint(keys.origin, size, root), at)
         return sign_statement(statement, keys.origin, keys.ed25519)
@@ -111,6 +116,7 @@ class LogSigner:
 
     def keys(self, number: int, chain: int) -> tuple[VerifierKey, VerifierKey]:
         """The public keys of one generation for one chain: Ed25519, ML-DSA-44."""
+        self._look()
         return self._keys(number, chain).public
 
     def public(self, chain: int) -> tuple[VerifierKey, ...]:
@@ -126,7 +132,7 @@ class LogSigner:
         return [
             note
             for generation in self._generations[1:]
-            for note in split_notes(read_secret_file(_succession(self._directory, generation.number)))
+            for note in self._notes(generation.number)
             if name in note
         ]
 
@@ -142,8 +148,16 @@ class LogSigner:
     def rotate(self, chains: Iterable[int], now: int, overlap: int) -> int:
         """Make the next generation; the old signs along for `overlap` seconds. Returns its number.
 
-        Cut off anywhere, it changes nothing or is finished by doing it again.
+        Cut off anywhere, it changes nothing or is finished by doing it again. Raises KeyFileError, also where
+        another rotation was faster, or too many generations sign at once.
         """
+        self._look()
+        signing = [each for each in self._generations if each.until is None or now < each.until]
+        if len(signing) >= _MAX_SIGNING:
+            raise KeyFileError(
+                f"{len(signing)} generations of log keys sign at once, and no more may; wait until the "
+                "overlap of one has ended (ansvar keys list), and rotate less often or with a shorter overlap"
+            )
         old, number = self._generations[-1], self._generations[-1].number + 1
         create(self._directory, self._passphrase, number)
         new = Generation(number, self._read(number))
@@ -152,20 +166,23 @@ class LogSigner:
             before, after = self._keys(old.number, chain), self._of(new, chain)
             succession = Succession(before.origin, *after.public, now, now + overlap)
             notes.append(sign_statement(succession, before.origin, before.ed25519).encode())
-        write_secret_file(_succession(self._directory, number), join_notes(notes))
+        try:
+            write_secret_file(_succession(self._directory, number), join_notes(notes))
+        except KeyFileExists as error:
+            raise KeyFileError(
+                f"another rotation made the log keys of generation {number} just now; this one did nothing"
+            ) from error
         self._look()
         return number
 
     def _look(self) -> None:
         """Take note of generations that were added."""
-        found = {
-            int(m[1]) for path in self._directory.glob("log-key-*.pem") if (m := _FILE.fullmatch(path.name))
-        }
-        numbers = [n for n in sorted(found) if n == 1 or _succession(self._directory, n).exists()]
-        if not numbers:
+        names = [path.name for path in self._directory.glob("log-succession-*")]
+        numbers = sorted({1, *(int(m[1]) for name in names if (m := _SUCCESSION.fullmatch(name)))})
+        if lost := [number for number in numbers if not _key(self._directory, number).exists()]:
             raise KeyFileError(
-                f"{self._directory} has no log key (log-key-1.pem), and without it no checkpoint can be "
-                "signed. Bring it back from a backup of the keys"
+                f"{self._directory} has no log-key-{lost[0]}.pem, and without it no checkpoint can "
+                "be signed. Bring it back from a backup of the keys"
             )
         if [each.number for each in self._generations] == numbers:
             return
@@ -177,12 +194,26 @@ class LogSigner:
 
     def _until(self, number: int) -> int:
         """When the generation before stops signing."""
+        notes = self._notes(number)
+        if not notes:
+            raise KeyFileError(
+                f"{_succession(self._directory, number)} is empty; bring it back from a backup"
+            )
+        try:
+            return Succession.parse(Note.parse(notes[0]).text).until
+        except LedgerError as error:
+            raise KeyFileError(f"{_succession(self._directory, number)}: {error}") from error
+
+    def _notes(self, number: int) -> list[bytes]:
+        """The successions that lead to a generation."""
         path = _succession(self._directory, number)
-        first, *_ = split_notes(read_secret_file(path))
-        return Succession.parse(Note.parse(first).text).until
+        try:
+            return split_notes(read_secret_file(path, _MAX_SUCCESSIONS))
+        except LedgerError as error:
+            raise KeyFileError(f"{path}: {error}") from error
 
     def _read(self, number: int) -> Ed25519PrivateKey:
-        return read_signing_key(self._directory / f"log-key-{number}.pem", self._passphrase)
+        return read_signing_key(_key(self._directory, number), self._passphrase)
 
     def _derive(self, number: int, chain: int) -> ChainKeys:
         return self._of(next(each for each in self._generations if each.number == number), chain)
@@ -206,11 +237,13 @@ _ENDS: Final = ("vkey", "mldsa.vkey")
 def create(directory: Path, passphrase: bytes | None = None, number: int = 1) -> None:
     """Make the key of a generation, by default the first, unless it is there."""
     try:
-        write_signing_key(
-            directory / f"log-key-{number}.pem", Ed25519PrivateKey.generate(), passphrase=passphrase
-        )
+        write_signing_key(_key(directory, number), Ed25519PrivateKey.generate(), passphrase=passphrase)
     except KeyFileExists:
         return
+
+
+def _key(directory: Path, number: int) -> Path:
+    return directory / f"log-key-{number}.pem"
 
 
 def _succession(directory: Path, number: int) -> Path:

@@ -84,7 +84,9 @@ def opened(path: Path) -> Iterator[Archive]:
             _check_end(file)
             archive = Archive(closing.enter_context(zipfile.ZipFile(file)))
         except _DAMAGE as error:
-            raise NotEvidence(_WHAT, path.name, f"cannot be read as a zip archive ({_cause(error)})") from error
+            raise NotEvidence(
+                _WHAT, path.name, f"cannot be read as a zip archive ({_cause(error)})"
+            ) from error
         yield archive
 
 
@@ -99,7 +101,9 @@ def _check_end(file: IO[bytes]) -> None:
     tail = file.read()
     mark, disk, first_disk, here, files, length, start, comment = _END.unpack(tail[-_END.size :])
     if mark != b"PK\x05\x06" or comment:
-        raise NotEvidence(_WHAT, "archive", "does not end like a zip archive without comment; was it cut off?")
+        raise NotEvidence(
+            _WHAT, "archive", "does not end like a zip archive without comment; was it cut off?"
+        )
     if tail.startswith(_ZIP64_LOCATOR) or disk or first_disk or here != files:
         raise NotEvidence(_WHAT, "archive", "is in Zip64 form or in several parts")
     if length > _MAX_DIRECTORY or start + length + _END.size != size:

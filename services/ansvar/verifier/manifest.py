@@ -1,8 +1,8 @@
 """What an evidence bundle consists of: its manifest, its files' names, and how rows are shown for reading.
 
-Pure. The manifest proves nothing. It says what was asked for and which rows were put in for which reason; from
-it follows which files there have to be, no more and no fewer. Its form is canonical JSON (sorted keys, no
-spaces), so that one manifest has one spelling.
+Pure. The manifest proves nothing. It says what was asked for and which rows were put in for which reason;
+from it follows which files there have to be, no more and no fewer. Its form is canonical JSON (sorted keys,
+no spaces), so that one manifest has one spelling.
 
 Not handled here: whether any of it holds (`evidence`), making a bundle (`accountability.evidence`).
 """
@@ -13,17 +13,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from ansvar.ledger.columns import COLUMNS, VERSION
+from ansvar.ledger.columns import COLUMNS
 from ansvar.ledger.notes import MAX_NUMBER, Note
 from ansvar.verifier.archive import MAX_FILES, NotEvidence
 
 FORMAT: Final = "ansvar-evidence/1"
 MANIFEST: Final = "manifest.json"
 ROWS: Final = "rows.jsonl"
-SCHEMA: Final = f"schema/row-v{VERSION}.json"
 WITNESSES: Final = "witnesses.policy"
 DOCUMENTS: Final = ("README.en.md", "README.sv.md", "VERIFY.md")
 WHY: Final = ("selected", "state", "policy")
@@ -36,7 +36,7 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _CHAIN: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _COSIGNATURE_BYTES: Final = 72  # of an Ed25519 cosignature; an ML-DSA-44 one has 2,428
 _KEYS: Final = frozenset(
-    ("chains", "documents", "format", "made_at", "policies", "rows", "selection", "state_rows")
+    ("chains", "documents", "format", "made_at", "policies", "rows", "selection", "state_rows", "versions")
 )
 
 
@@ -50,7 +50,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChainEntry:
-    """A chain of the bundle: its log's origin, the sizes of its checkpoints, and whether keys were rotated."""
+    """A chain of the bundle: its log's origin, its checkpoints' sizes, and whether keys were rotated."""
 
     origin: str
     checkpoints: tuple[int, ...]
@@ -71,9 +71,9 @@ class ChainEntry:
 class Manifest:
     """The content of manifest.json; rows, sizes and policies are in ascending order.
 
-    `selection` are the criteria in words, `policies` the SHA-256 of policy bundles in hex, `documents` the
-    SHA-256 of the files that nothing else vouches for; `state_rows` tells whether those were put in that
-    judging the selected rows again takes.
+    `selection` are the criteria in words, `versions` those of the rows, `policies` the SHA-256 of policy
+    bundles in hex, `documents` the SHA-256 of the files that nothing else vouches for; `state_rows` tells
+    whether those were put in that judging the selected rows again takes.
     """
 
     made_at: str
@@ -81,6 +81,7 @@ class Manifest:
     state_rows: bool
     chains: Mapping[int, ChainEntry]
     rows: tuple[Listed, ...]
+    versions: tuple[int, ...]
     policies: tuple[str, ...]
     documents: Mapping[str, str]
 
@@ -101,6 +102,7 @@ class Manifest:
                     for chain, entry in self.chains.items()
                 },
                 "rows": [list(row) for row in self.rows],
+                "versions": list(self.versions),
                 "policies": list(self.policies),
                 "documents": dict(self.documents),
             }
@@ -124,12 +126,12 @@ class Manifest:
             state_rows=_boolean(found["state_rows"], "state_rows"),
             chains=_chains(found["chains"]),
             rows=tuple(_row(one) for one in _list(found["rows"], "rows")),
-            policies=tuple(
-                _matching(one, _HASH, "policies") for one in _list(found["policies"], "policies")
-            ),
+            versions=tuple(_version(one) for one in _list(found["versions"], "versions")),
+            policies=tuple(_matching(one, _HASH, "policies") for one in _list(found["policies"], "policies")),
             documents=_documents(found["documents"]),
         )
         _demand(_ascending([row[:2] for row in manifest.rows]), "rows", "not in ascending order")
+        _demand(_ascending(manifest.versions), "versions", "not in ascending order")
         _demand(_ascending(manifest.policies), "policies", "not in ascending order")
         rows_of = {row.chain for row in manifest.rows}
         _demand(bool(rows_of) and rows_of == manifest.chains.keys(), "chains", "not those of the rows")
@@ -137,7 +139,8 @@ class Manifest:
 
     def files(self) -> set[str]:
         """The name of every file that the bundle consists of."""
-        names = {MANIFEST, ROWS, SCHEMA, *self.documents, *map(policy_path, self.policies)}
+        names = {MANIFEST, ROWS, *self.documents, *map(policy_path, self.policies)}
+        names.update(map(schema_path, self.versions))
         for chain, entry in self.chains.items():
             names.update(checkpoint_path(chain, size) for size in entry.checkpoints)
             names.update(consistency_path(chain, size) for size in entry.checkpoints[:-1])
@@ -179,6 +182,11 @@ def policy_path(sha256: str) -> str:
     return f"policy/{sha256}"
 
 
+def schema_path(version: int) -> str:
+    """Where the columns of a row version are listed."""
+    return f"schema/row-v{version}.json"
+
+
 def lean(note: Note) -> bytes:
     """The note with its Ed25519 signatures only: what a proof of the bundle repeats of a checkpoint."""
     kept = tuple(one for one in note.signatures if len(one.blob) <= _COSIGNATURE_BYTES)
@@ -187,19 +195,18 @@ def lean(note: Note) -> bytes:
 
 def readable(row: Mapping[str, Any], previous: bytes, leaf: bytes) -> str:
     """A row as a line of rows.jsonl: its columns by name, bytes in hex, then the leaf before and its own."""
-    shown = {name: _shown(value) for name, value in row.items()}
-    return _ENCODE({**shown, "previous": previous.hex(), "leaf": leaf.hex()}) + "\n"
+    return _ENCODE({**row, "previous": previous, "leaf": leaf}) + "\n"
 
 
-def schema() -> bytes:
-    """The columns of a row, by which a stranger can read the .row files."""
+def schema(version: int) -> bytes:
+    """The columns of a row version, by which a stranger can read the .row files."""
     told = {
-        "version": VERSION,
+        "version": version,
         "encoding": "ClickHouse RowBinary of the columns in this order, then 32 bytes: the leaf of the row "
         "before, zeros for the first row of a chain",
         "leaf": "SHA-256(0x00 || the whole file), an RFC 6962 leaf hash",
         "extra": "JSON (RFC 8785) of what a kind of row has no column for",
-        "columns": [[column.name, column.sql] for column in COLUMNS[VERSION]],
+        "columns": [[column.name, column.sql] for column in COLUMNS[version]],
     }
     return json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n"
 
@@ -209,13 +216,12 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+def _shown(value: bytes | UUID) -> str:
+    """What JSON has no form for."""
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value) if isinstance(value, UUID) else value
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_shown).encode
 
 
 def _demand(holds: bool, where: str, problem: str) -> None:
@@ -224,8 +230,7 @@ def _demand(holds: bool, where: str, problem: str) -> None:
 
 
 def _ascending(values: Iterable[Any]) -> bool:
-    listed = list(values)
-    return all(a < b for a, b in zip(listed, listed[1:], strict=False))
+    return all(a < b for a, b in pairwise(values))
 
 
 def _list(value: Any, where: str) -> list[Any]:
@@ -264,6 +269,12 @@ def _printable(value: Any) -> str:
     return value
 
 
+def _version(value: Any) -> int:
+    if _number(value, "versions") not in COLUMNS:
+        raise NotEvidence(_WHAT, "versions", f"rows of version {value}; a newer Ansvar may read them")
+    return int(value)
+
+
 def _row(value: Any) -> Listed:
     match value:
         case [chain, seq, why] if why in WHY:
@@ -279,7 +290,9 @@ def _chains(value: Any) -> dict[int, ChainEntry]:
             _object(entry, where).keys() == {"origin", "checkpoints", "successions"}, where, "other fields"
         )
         sizes = tuple(_number(size, where) for size in _list(entry["checkpoints"], where))
-        _demand(bool(sizes) and sizes[0] > 0 and _ascending(sizes), where, "no checkpoints in ascending order")
+        _demand(
+            bool(sizes) and sizes[0] > 0 and _ascending(sizes), where, "no checkpoints in ascending order"
+        )
         origin = _matching(entry["origin"], _ORIGIN, where)
         _demand(origin.endswith(f"/{name}"), where, "the origin is another chain's")
         found[int(name)] = ChainEntry(origin, sizes, _boolean(entry["successions"], where))
