@@ -27,6 +27,8 @@ def fuzz(name: str, seconds: int, corpus: Path) -> None:
     """Fuzz one target; this process ends with it."""
     import atheris
 
+    kept = tempfile.gettempdir()
+    tempfile.tempdir = str(corpus.parent)  # what targets write goes with the corpus
     with atheris.instrument_imports(include=["ansvar.ledger", "ansvar.verifier"]):
         from fuzz.targets import TARGETS
 
@@ -40,7 +42,7 @@ def fuzz(name: str, seconds: int, corpus: Path) -> None:
         "timeout": 10,
         "rss_limit_mb": 2048,
         "print_final_stats": 1,
-        "artifact_prefix": f"{tempfile.gettempdir()}/ansvar-fuzz-{name}-",
+        "artifact_prefix": f"{kept}/ansvar-fuzz-{name}-",
     }
     given = [f"-{option}={value}" for option, value in options.items()]
     atheris.Setup([sys.argv[0], *given, str(corpus)], target.check)
@@ -49,8 +51,10 @@ def fuzz(name: str, seconds: int, corpus: Path) -> None:
 
 def run(name: str, seconds: int) -> bool:
     """Fuzz one target in another process; say what came out, and return whether all was well."""
-    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as corpus:
-        command = [sys.executable, __file__, name, "--seconds", str(seconds), "--corpus", corpus]
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as scratch:
+        corpus = Path(scratch, "corpus")
+        corpus.mkdir()
+        command = [sys.executable, __file__, name, "--seconds", str(seconds), "--corpus", str(corpus)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     runs = _STATISTIC.search(done.stderr)
     covered = _COVERAGE.findall(done.stderr)

@@ -4,6 +4,7 @@ Invariants:
 - Rows go in before their effects go out; `effects_through` in the vault moves after the broker acknowledged.
 - A chain's tree grows by rows that were read back, with the leaves that we sealed, not those we are told.
 - Rows that the ledger has already are recomputed, must be the same, and only their effects are carried out.
+- Rows that nobody has signed yet are recomputed before they are: a tail that was put there is not signed for.
 - Effects that can no longer be recomputed, because the broker has dropped their records, are said to be lost,
   once, by an alert.
 
@@ -25,7 +26,7 @@ from ansvar.deployment import Deployment
 from ansvar.enforcement import metrics
 from ansvar.enforcement.appending import Append, check_covered
 from ansvar.enforcement.effects import Message, Topics, alerts, messages
-from ansvar.enforcement.errors import EnforcementError, RolledBack
+from ansvar.enforcement.errors import EnforcementError, Forked, RolledBack
 from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.memory import ChainMemory
@@ -93,7 +94,9 @@ class Carrier:
             await self._carry_out(tenure, chain, block)
 
     async def read(self, tenure: Tenure) -> Chain:
-        """Read a chain, found it if it has no row; its memory ends before the first record with effects due.
+        """Read a chain, found it if it has no row.
+
+        Its memory ends before the first record whose rows have effects due or are not signed yet.
 
         Raises StreamMismatch where the topic is not the one that the chain was fed from, Forked where another
         deployment founded the chain or its rows are not those that were signed, RolledBack where it ends
@@ -117,7 +120,11 @@ class Carrier:
         tree = await ask(lambda: parts.trees.take_up(partition, newest, head.seq + 1))
         await self._waiting.patiently(tenure, lambda: check_stream(parts.reader, partition, head.row))
         through = await self._after_lost(tenure, head, through)
-        first = await ask(lambda: parts.ledger.first_of_record(partition, max(through + 1, 1), head.seq))
+        certain = through if newest is None else min(through, newest.size - 1)
+        certain = await self._after_expired(tenure, head, certain)
+        first = await ask(lambda: parts.ledger.first_of_record(partition, max(certain + 1, 1), head.seq))
+        if first > head.seq:
+            parts.trees.grew(partition, tree)
         memory = await ask(lambda: remember(parts.ledger, partition, first, parts.deployment.recent_events))
         await ask(lambda: parts.rules.bundle(memory.policy))
         return Chain(memory, head.row, tree, through)
@@ -137,38 +144,60 @@ class Carrier:
 
     async def _after_lost(self, tenure: Tenure, head: Head, through: int) -> int:
         """Go past the rows whose effects are due but whose records have expired; the new `through`."""
-        parts, partition = self._parts, tenure.partition
-        if through >= head.seq or head.seq == 0:
-            return through
-        bounds = await self._waiting.patiently(tenure, lambda: parts.reader.bounds(partition))
-
-        def lost() -> list[Row]:
-            due = (row for row, _ in parts.ledger.rows(partition, max(through + 1, 1), head.seq + 1))
-            return list(takewhile(lambda row: row.offset < bounds.start, due))
-
-        rows = await self._waiting.blocking(tenure, lost)
+        rows = await self._expired(tenure, head, through)
         if not rows:
             return through
-        text = (
+        await self._alarm(
+            tenure,
+            rows[0],
+            "log.effects_lost",
             f"alerts and dead letters of rows {rows[0].seq} to {rows[-1].seq} may be missing: "
-            "their records expired before they were carried out"
-        )
-        log.warning("chain %d: %s", partition, text)
-        told = Judged(
-            replace(rows[0], kind="finding"), b"", (Finding("log.effects_lost", "-", "deny", text),)
-        )
-        deployment = UUID(bytes=parts.deployment.id)
-        await self._publish(
-            tenure, [Message(parts.topics.alerts, alert) for alert in alerts(deployment, told, "deny")]
+            "their records expired before they were carried out",
         )
         await self._advance(tenure, through, rows[-1].seq)
         return rows[-1].seq
+
+    async def _after_expired(self, tenure: Tenure, head: Head, certain: int) -> int:
+        """Go past the rows that nobody signed and whose records have expired; the new `certain`."""
+        rows = await self._expired(tenure, head, certain)
+        if not rows:
+            return certain
+        await self._alarm(
+            tenure,
+            rows[0],
+            "log.unsigned",
+            f"rows {rows[0].seq} to {rows[-1].seq} were not signed before their records expired, so they "
+            "cannot be recomputed and are taken as they stand",
+        )
+        return rows[-1].seq
+
+    async def _expired(self, tenure: Tenure, head: Head, after: int) -> list[Row]:
+        """The rows next after a seq whose records the broker has dropped."""
+        parts, partition = self._parts, tenure.partition
+        if after >= head.seq or head.seq == 0:
+            return []
+        bounds = await self._waiting.patiently(tenure, lambda: parts.reader.bounds(partition))
+
+        def expired() -> list[Row]:
+            rows = (row for row, _ in parts.ledger.rows(partition, max(after + 1, 1), head.seq + 1))
+            return list(takewhile(lambda row: row.offset < bounds.start, rows))
+
+        return await self._waiting.blocking(tenure, expired)
+
+    async def _alarm(self, tenure: Tenure, row: Row, rule: str, text: str) -> None:
+        """Publish an alert about the log itself, at a row."""
+        parts = self._parts
+        log.warning("chain %d: %s", tenure.partition, text)
+        told = Judged(replace(row, kind="finding"), b"", (Finding(rule, "-", "deny", text),))
+        found = alerts(UUID(bytes=parts.deployment.id), told, "deny")
+        await self._publish(tenure, [Message(parts.topics.alerts, alert) for alert in found])
 
     async def _keep(self, tenure: Tenure, chain: Chain, made: Made) -> None:
         rows = [judged for _, judged_rows in made for judged in judged_rows]
         known = [judged for judged in rows if judged.row.seq <= chain.head.seq]
         if known:
             await self._waiting.blocking(tenure, lambda: check_covered(self._parts.ledger, known))
+            self._check_end(tenure, chain, made, known[-1].row.seq)
         fresh = rows[len(known) :]
         if not fresh:
             return
@@ -178,6 +207,16 @@ class Carrier:
         self._parts.trees.grew(tenure.partition, chain.tree)
         chain.head = fresh[-1].row
         metrics.count(fresh)
+
+    def _check_end(self, tenure: Tenure, chain: Chain, made: Made, seq: int) -> None:
+        """Once the head's record is recomputed, no row may be left that it does not give; else Forked."""
+        if seq == chain.head.seq:
+            self._parts.trees.grew(tenure.partition, chain.tree)
+        elif made[-1][0].offset >= chain.head.offset:
+            raise Forked(
+                f"chain {tenure.partition}, seq {seq + 1}: forked: the ledger has rows that no record gives. "
+                "Stop all workers and run: ansvar verify"
+            )
 
     async def _append(self, tenure: Tenure, rows: list[Judged]) -> None:
         append = Append(self._parts.ledger, rows)

@@ -135,7 +135,7 @@ async def checkpoint_now(
     for chain in chains:
         newest = await asyncio.to_thread(trees.newest, chain)
         size = await asyncio.to_thread(ledger.last_seq, chain) + 1
-        await asyncio.to_thread(trees.take_up, chain, newest, size)
+        trees.grew(chain, await asyncio.to_thread(trees.take_up, chain, newest, size))
         signer.publish([chain])
     async with checkpointing(directory, settings, store, trees, signer, _logged):
         pass  # the last checkpoint, written on leaving, is the one

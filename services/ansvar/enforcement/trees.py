@@ -52,6 +52,9 @@ class ChainTrees:
     def take_up(self, chain: int, newest: Stored | None, size: int) -> Frontier:
         """The tree over a chain's first `size` rows, going on from its newest checkpoint.
 
+        The rows after it are not signed yet: it is for the caller to see that they are genuine, and to say so
+        by `grew`.
+
         Raises RolledBack where the chain ends before it, Forked where its rows are not those that were
         signed, or are not each there once, StoreError where the store fails.
         """
@@ -65,7 +68,6 @@ class ChainTrees:
         tree = self._rebuilt(chain, size) if signed is None else self._at(chain, signed)
         for leaves in self._leaves(chain, tree.size, size):
             tree.extend(leaves)
-        self.grew(chain, tree)
         return tree
 
     def grew(self, chain: int, tree: Frontier) -> None:

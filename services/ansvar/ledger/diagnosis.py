@@ -143,6 +143,11 @@ class _Explanation:
             yield Fault("reordered", self._chain, first, what)
 
     def _shifted(self, step: int, explained: set[int]) -> Fault:
+        for row in self._rows:  # those next to the shift, whose places no other row at fault has
+            if row not in self._places and row.seq >= step:
+                made = leaf(_with_seq(row.columns, row.seq - step) + row.before)
+                if made == row.leaf:
+                    self._moved[row] = _Place(row.seq - step, made, row.before)
         row, place = min(self._moved.items())
         # Where a row links past what stands before it, the shift begins with it; else with the row before.
         first = row.seq if place.link != row.before else row.seq - 1

@@ -86,7 +86,7 @@ class Verified:
         """Raises Malformed."""
         head, _, rest = text.partition("\n")
         body, _, time = rest.removesuffix("\n").rpartition("\n")
-        if head != _VERIFIED:
+        if head != _VERIFIED or not rest.endswith("\n"):
             raise Malformed("verification", "line 1", f"not {_VERIFIED}")
         return cls(Checkpoint.parse(f"{body}\n"), _labelled(time, "time", "verification", "line 5"))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
 from ansvar.ledger.errors import Malformed
-from ansvar.ledger.merkle import HASH_SIZE, MAX_SIZE, Range, node
+from ansvar.ledger.merkle import HASH_SIZE, MAX_SIZE, Range, node, subtree_root
 from ansvar.ledger.proofs import Node, Parts
 
 WIDTH: Final = 256
@@ -136,24 +136,21 @@ class TileHashes:
         """The root of a perfect subtree, 32 bytes."""
         known = self._known.get(wanted)
         if known is None:
-            height, index = wanted
-            if height % HEIGHT:
-                known = node(self(Node(height - 1, 2 * index)), self(Node(height - 1, 2 * index + 1)))
-            else:
-                known = self._read(wanted)
-            self._known[wanted] = known
+            known = self._known[wanted] = subtree_root(self._read(wanted))
         return known
 
-    def _read(self, wanted: Node) -> bytes:
-        level, index, at = _within(wanted)
+    def _read(self, wanted: Node) -> list[bytes]:
+        """The hashes of a tile over which the subtree stands."""
+        level, index, first = _within(wanted)
+        end = first + (1 << wanted.height % HEIGHT)
         tile, data = self._tiles.get((level, index), (Tile(level, index), None))
         if data is None:
             raise Malformed("tile", tile_path(tile), "missing")
         if len(data) != tile.width * HASH_SIZE:
             raise Malformed("tile", tile_path(tile), f"{len(data)} bytes, not {tile.width * HASH_SIZE}")
-        if at >= tile.width:
-            raise Malformed("tile", tile_path(tile), f"too narrow: hash {at} is needed")
-        return data[at * HASH_SIZE : (at + 1) * HASH_SIZE]
+        if end > tile.width:
+            raise Malformed("tile", tile_path(tile), f"too narrow: hash {end - 1} is needed")
+        return [data[at * HASH_SIZE : (at + 1) * HASH_SIZE] for at in range(first, end)]
 
 
 class Frontier(Range):

@@ -93,6 +93,7 @@ class Worker:
     def take_up(self, chain: int = 0) -> None:
         size = LedgerStore(self.store).last_seq(chain) + 1
         self.frontiers[chain] = self.trees.take_up(chain, self.trees.newest(chain), size)
+        self.trees.grew(chain, self.frontiers[chain])
 
     def grow(self, size: int, chain: int = 0) -> None:
         """Add the rows up to a size, as a worker that has the chain does."""

@@ -65,6 +65,7 @@ def checkpoint(store: Store, content: bytes, size: int = SIGNED) -> None:
 def take_up(store: Store, size: int = SIZE, signer: LogSigner | None = None) -> tuple[Frontier, Tip]:
     trees = ChainTrees(store, signer or log_signer())
     frontier = trees.take_up(CHAIN, trees.newest(CHAIN), size)
+    trees.grew(CHAIN, frontier)
     [tip] = trees.tips()
     assert (tip.chain, tip.size, tip.root) == (CHAIN, frontier.size, frontier.root())
     return frontier, tip
@@ -224,13 +225,13 @@ def test_taking_up_again_changes_nothing_and_hands_out_what_was_not_kept(store: 
     fill(store)
     trees = ChainTrees(store, log_signer())
     for _ in range(2):
-        trees.take_up(CHAIN, None, 600)
+        trees.grew(CHAIN, trees.take_up(CHAIN, None, 600))
     [tip] = trees.tips()
     assert set(tip.tiles) == set(tiles(600))
     trees.keep([tip])
     assert trees.tips()[0].tiles == ()
     checkpoint(store, note(600))
-    trees.take_up(CHAIN, trees.newest(CHAIN), SIZE)
+    trees.grew(CHAIN, trees.take_up(CHAIN, trees.newest(CHAIN), SIZE))
     assert [(tip.size, tip.tiles) for tip in trees.tips()] == [(SIZE, ())]
     verify_consistency(300, 600, root(LEAVES[:300]), root(LEAVES[:600]), trees.consistency(CHAIN, 300, 600))
 
