@@ -82,16 +82,21 @@ class PublishedLog:
 
     def entry(self, seq: int) -> bytes:
         """One row's canonical bytes. Raises NotPublished or Fault."""
-        if not 0 <= seq < self.size:
-            raise NotPublished(f"chain {self.chain}: the published tree has {self.size} rows, no row {seq}")
+        self._check_seq(seq)
         return self._canonical(seq, seq + 1)[0]
 
     def proof(self, seq: int) -> TlogProof:
-        """The proof that a row is in the published tree. Raises NotPublished, or Fault where it is not."""
-        hashed = leaf(self.entry(seq))
+        """The proof that a row's leaf is in the published tree. Raises NotPublished, or Fault if it is not.
+
+        Whether the row is that of its leaf is `entry`'s to say.
+        """
+        self._check_seq(seq)
+        found = self._ledger.leaves(self.chain, seq, 1)
+        if not found or found[0][0] != seq:
+            raise Fault("missing", self.chain, seq, "the row is not there")
         hashes = self._trees.inclusion(self.chain, seq, self.size)
         try:
-            verify_inclusion(hashed, seq, self.size, hashes, self.checkpoint.root)
+            verify_inclusion(found[0][1], seq, self.size, hashes, self.checkpoint.root)
         except Unproved as error:
             told = f"the row is not in the tree that was signed: {error}"
             raise Fault("forked", self.chain, seq, told) from error
@@ -104,6 +109,10 @@ class PublishedLog:
             raise Fault("rolled-back", self.chain, self.size, told)
         if self._trees.frontier(self.chain, checkpoint.size).root() != checkpoint.root:
             raise Fault("forked", self.chain, 0, "the rows are not those that the checkpoint was signed for")
+
+    def _check_seq(self, seq: int) -> None:
+        if not 0 <= seq < self.size:
+            raise NotPublished(f"chain {self.chain}: the published tree has {self.size} rows, no row {seq}")
 
     def _canonical(self, first: int, end: int) -> list[bytes]:
         before, found = ZERO32, []

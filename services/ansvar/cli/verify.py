@@ -34,7 +34,19 @@ _COLUMNS: Final = ("chain", "rows", "root", "state", "checkpoint", "uncovered")
 
 def verify(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE.zip]", help="An evidence bundle (not available yet).")
+        Path | None, typer.Argument(metavar="[BUNDLE.zip]", help="An evidence bundle; verified offline.")
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="VKEY|FILE",
+            help="Of a bundle: its log's key, or a file of keys, which you have from elsewhere. Repeatable.",
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of a bundle: a C2SP tlog-policy of witnesses to demand."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole report as one JSON object.")
@@ -60,11 +72,19 @@ def verify(
     Python; a larger one from its last verification on, which is signed. Prints chain, seq and kind of what
     does not hold, and exits with 1. While a stack runs on the data directory, it is asked to do it.
 
+    An evidence bundle needs no ledger, no network and no data directory, only the keys of its logs.
+
     Example: ansvar verify --full --json
+
+    Example: ansvar verify case.zip --key log-0.vkey
     """
     if bundle is not None:
+        from ansvar.cli.verify_bundle import verify_bundle
+
+        raise typer.Exit(verify_bundle(bundle, key or [], policy, as_json))
+    if key or policy is not None:
         raise typer.BadParameter(
-            "evidence bundles are not available in this version; verify the ledger itself: ansvar verify"
+            "--key and --policy go with an evidence bundle: ansvar verify case.zip --key VKEY"
         )
     from ansvar.accountability.report import fault_lines, to_json
 

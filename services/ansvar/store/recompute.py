@@ -24,7 +24,7 @@ from ansvar.store.ledger import COLUMNS_SQL, PAGE_ROWS, LedgerStore
 
 STRETCH: Final = 500_000
 MOST_FAULTS: Final = 100  # reported of one chain by each recomputation
-FEW_ROWS: Final = 100_000  # of a chain: Python recomputes them in a quarter of a second, SQL or not
+FEW_ROWS: Final = 100_000  # of a chain: Python recomputes them in about a second, whatever SQL found
 _AROUND: Final = 64  # rows that Python recomputes before and after one that SQL found at fault
 _MOST_CHAINS: Final = 256  # other chains that a row may have been taken from
 Progress = Callable[[int], None]

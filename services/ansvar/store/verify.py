@@ -34,14 +34,14 @@ from ansvar.store.ledger import LedgerStore
 from ansvar.store.recompute import FEW_ROWS, MOST_FAULTS, Progress, by_seq, check_rows
 from ansvar.store.trees import TilesMissing, Trees
 
-# Up to so many rows in all chains everything is recomputed each time: it costs seconds, and leaves no fault
-# behind a verification that was made before it.
+# Up to so many rows in all chains everything is recomputed each time: half a minute at most, and no fault is
+# left behind a verification that was made before it.
 WHOLE_ROWS: Final = 2_000_000
 ProgressOfChains = Callable[[int, int], None]
 
 
 class How(Struct, frozen=True):
-    """How to verify: by whose keys (None: no signatures), against which kept checkpoints, and how much.
+    """How to verify: by whose keys (None: nothing signed is looked at), against what was kept, and how much.
 
     `full` recomputes every row by SQL, and in Python only near to what that found; `whole` does both for
     every row. With neither, a chain goes on from its last verification.

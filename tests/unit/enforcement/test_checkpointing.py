@@ -392,6 +392,8 @@ async def test_a_policy_that_asks_for_more_publishes_anew(store: Store, there: T
 async def test_a_chain_that_another_worker_took_over_is_no_alarm(store: Store, there: There) -> None:
     """The witness has seen more than the tip that the first worker is left with."""
     first, second = (Worker(store, there.policy, AT_ONCE) for _ in range(2))
+    first.grow(200)
+    assert await first.write() == [(0, 200, True)]
     first.grow(300)
     second.take_up()
     second.grow(600)
@@ -399,7 +401,7 @@ async def test_a_chain_that_another_worker_took_over_is_no_alarm(store: Store, t
     assert await first.write() == []
     assert await first.write() == []
     assert first.alerts == second.alerts == []
-    assert kept(store) == [(600, True)]
+    assert kept(store) == [(200, True), (600, True)]
     first.take_up()
     first.grow(601)
     assert await first.write() == [(0, 601, True)]
