@@ -17,6 +17,8 @@ from ansvar.deployment import CONTROL, Deployment, DeploymentError, RegisteredPr
 from ansvar.emitter.errors import KitError
 from ansvar.emitter.kit import ProducerKit
 from ansvar.keyfiles import KeyFileError, read_secret_file
+from ansvar.ledger.checkpoint import open_checkpoint
+from ansvar.ledger.errors import LedgerError
 from ansvar.policy.canonical import canonical
 from ansvar.policy.decide import ENGINE
 from ansvar.policy.loader import bundle_from_bytes
@@ -84,8 +86,27 @@ def log_signer(keys: Path, store: Store, settings: Settings, deployment: Deploym
     if not Checkpoints(store).chains():
         logkeys.create(keys, passphrase)
     signer = LogSigner(keys, deployment.id, passphrase)
+    _check_signed(Checkpoints(store), signer)
     signer.publish(range(deployment.chains))
     return signer
+
+
+def _check_signed(checkpoints: Checkpoints, signer: LogSigner) -> None:
+    """Raise KeyFileError unless these keys signed the newest checkpoint of some chain, if there is any."""
+    chains = checkpoints.chains()
+    for chain in chains:
+        newest = checkpoints.newest(chain)
+        try:
+            if newest is not None:
+                open_checkpoint(newest.note, signer.public(chain), origin=signer.origin(chain))
+                return
+        except LedgerError:
+            continue  # another chain may show that the keys are right, and verify says what is wrong there
+    if chains:
+        raise KeyFileError(
+            "the log keys in this data directory have signed none of the newest checkpoints in the store. "
+            "Bring the right log-key files back from a backup, or the store that belongs to these"
+        )
 
 
 def _passphrase(file: Path | None) -> bytes | None:

@@ -45,6 +45,7 @@ def test_applied_migrations_are_frozen() -> None:
     assert {m.number: m.sha256 for m in migrations()} == {
         1: "c7be5d447dd30d072321439e4fb03665f0ad542142aaf46610fb93dfd1c11e9c",
         2: "27e91797966cb663abd031af7b88a6ee28dc2aad547b20cd773920cbb8705b4e",
+        3: "ec44f4fcc36e55d1826660f65c3604bc79a8be7d8c296267a3e8db25675dd063",
     }
 
 

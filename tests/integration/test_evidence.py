@@ -291,10 +291,22 @@ def test_what_cannot_be_worked_out_is_said(forger: Forger) -> None:
     assert "a policy that this version can read" in again.not_done[0].reason
     found = [replace(row, kind="finding") if row.seq == seq else row for row in forger.rows]
     assert ["judges no event" in one.reason for one in forger.judged(found).not_done] == [True]
-    broken = [replace(row, extra="[") if row.seq == seq else row for row in forger.rows]
-    again = forger.judged(broken)
-    assert again.not_done[0].seq == seq
-    assert "cannot be read as an event" in again.not_done[0].reason
+    for extra in ("[", '{"a":' * 5000 + "1" + "}" * 5000):
+        broken = [replace(row, extra=extra) if row.seq == seq else row for row in forger.rows]
+        again = forger.judged(broken)
+        assert again.not_done[0].seq == seq
+        assert "cannot be read as an event" in again.not_done[0].reason
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--full"], ["--anchor", "a"], ["--data-dir", "d"], ["--format", "csv"]],
+    ids=lambda one: one[0],
+)
+def test_options_of_a_ledger_do_not_go_with_a_bundle(option: list[str]) -> None:
+    refused = run("verify", "case.zip", *option)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), refused.stderr
+    assert "not with an evidence bundle" in refused.stderr
 
 
 def test_without_state_rows_no_verdict_about_a_person_is_worked_out(data: Path, tmp_path: Path) -> None:

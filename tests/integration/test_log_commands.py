@@ -13,6 +13,7 @@ import pytest
 
 import tiled_logs
 from ansvar.cli.program import run
+from ansvar.ledger import anchor_file
 from ansvar.ledger.canonical import leaf
 from ansvar.ledger.checkpoint import open_checkpoint
 from ansvar.ledger.notes import VerifierKey
@@ -130,7 +131,7 @@ def test_an_export_and_proofs_are_what_the_vkey_file_checks(
         assert proof.index == seq
     said, _ = command("export-tiles", "--chain", str(CHAIN), tmp_path / "out")
     assert "; 1 files written to" in said
-    anchored = split_notes((data / "anchors" / f"log-{CHAIN}.txt").read_bytes())
+    anchored = anchor_file.read((data / "anchors" / f"log-{CHAIN}.txt").read_bytes())
     assert anchored == [note]
 
 

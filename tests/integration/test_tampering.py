@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ansvar.accountability.report import Report
-from ansvar.accountability.verification import self_check, verify_everything
+from ansvar.accountability.verification import verify_everything
 from ansvar.cli.program import run
 from ansvar.deployment import Deployment, to_record
 from ansvar.directory import DataDirectory
@@ -603,13 +603,15 @@ def verified(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A ledger too large to be recomputed whole each time, verified up to its newest checkpoint."""
     monkeypatch.setattr(verify_module, "WHOLE_ROWS", 0)
     monkeypatch.setattr("ansvar.accountability.verification.WHOLE_ROWS", 0)
-    report = self_check(world.store, world.vault, world.signer, None, NOW)
+    report = verify_everything(world.store, world.vault, signer=world.signer, now=NOW)
     assert [(c.verified_from, c.faults) for c in report.chains] == [(0, ())] * 2
     return world
 
 
 def test_going_on_from_what_was_verified(verified: World) -> None:
-    report = self_check(verified.store, verified.vault, verified.signer, [1], NOW + 1)
+    report = verify_everything(
+        verified.store, verified.vault, signer=verified.signer, chains=[1], now=NOW + 1
+    )
     assert [(c.chain, c.verified_from, c.rows, c.uncovered) for c in report.chains] == [(1, 690, ROWS, 10)]
     verified.alter("ledger", "purpose = 'forged'", f"chain = 1 AND seq IN (300, {ROWS - 1})")
     assert verified.found() == [("edited", 1, ROWS - 1)]
@@ -720,3 +722,28 @@ def test_the_command_takes_a_kept_file(
         assert "chain 1, seq 400: rolled-back" in capsys.readouterr().err
     finally:
         shutil.move(elsewhere, world.anchor)
+
+
+def test_what_a_worker_adds_meanwhile_is_no_fault(world: World) -> None:
+    """It appends and signs for more while the rows are read: nothing of that is judged."""
+    head = LedgerStore(world.store).head(0)
+    assert head is not None
+    grown: list[int] = []
+
+    def meanwhile(chain: int, rows: int) -> None:
+        if chain != 0 or grown:
+            return
+        row = replace(head.row, seq=head.seq + 1)
+        columns, leaf = seal(row, head.leaf)
+        world.insert([columns + leaf])
+        size = head.seq + 2
+        tree = Trees(world.store).rebuild(0, size)
+        note = world.signer.sign(0, size, tree.root(), 1_800_000_000).encode()
+        Checkpoints(world.store).keep([Stored(0, size, 1_800_000_000_000, True, note)])
+        grown.append(size)
+
+    report = verify_everything(world.store, world.vault, meanwhile, signer=world.signer)
+    assert grown
+    assert [chain.faults for chain in report.chains] == [(), ()]
+    assert report.chains[0].rows == head.seq + 1
+    assert world.verify(anchored=False).chains[0].rows == head.seq + 2

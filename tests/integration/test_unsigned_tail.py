@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ansvar.enforcement.anchoring import Anchors
 from ansvar.enforcement.checkpointing import Checkpointer
-from ansvar.enforcement.errors import Forked
+from ansvar.enforcement.errors import Forked, RolledBack
 from ansvar.enforcement.trees import ChainTrees
 from ansvar.ledger.row import seal
 from ansvar.policy.verdict import Finding
@@ -103,3 +104,45 @@ async def test_a_genuine_tail_is_recomputed_and_then_signed(deployed: Deployed) 
     newest = [Checkpoints(deployed.store).newest(chain) for chain in CHAINS]
     assert [checkpoint and checkpoint.size for checkpoint in newest] == sizes
     assert [size(deployed, chain) for chain in CHAINS] == sizes
+
+
+async def test_a_history_without_its_checkpoints_is_recomputed(deployed: Deployed) -> None:
+    """An admin rewrites a row and all that follow, with right links, and takes every checkpoint away."""
+    await sign(deployed)
+    rewrite(deployed, chain=0, seq=5)
+    for table in ("checkpoints", "tiles"):
+        deployed.store.command(f"DELETE FROM {{database}}.{table} WHERE chain = 0")
+    async with deployed.worker() as worker:
+        error = await until(lambda: worker.failure.error, "found")
+        assert isinstance(error, Forked)
+        assert "chain 0, seq 5: forked" in str(error)
+
+
+async def test_a_history_is_held_against_the_anchors(deployed: Deployed, tmp_path: Path) -> None:
+    """The same, where the records that could tell are not needed: a checkpoint was kept outside the store."""
+    await sign(deployed)
+    anchors = Anchors(tmp_path / "anchors")
+    newest = Checkpoints(deployed.store).newest(0)
+    assert newest is not None
+    anchors.take([newest])
+    rewrite(deployed, chain=0, seq=5)
+    for table in ("checkpoints", "tiles"):
+        deployed.store.command(f"DELETE FROM {{database}}.{table} WHERE chain = 0")
+    trees = ChainTrees(deployed.store, deployed.signer(), anchors.newest)
+    with pytest.raises(Forked, match="not those that the log signed"):
+        trees.take_up(0, trees.newest(0), size(deployed, 0))
+    deployed.store.command(f"DELETE FROM {{database}}.ledger WHERE chain = 0 AND seq >= {newest.size - 1}")
+    with pytest.raises(RolledBack, match=f"a checkpoint over {newest.size} was signed"):
+        trees.take_up(0, trees.newest(0), size(deployed, 0))
+
+
+def rewrite(deployed: Deployed, chain: int, seq: int) -> None:
+    """Change a row, and seal it and every row after it anew."""
+    rows = list(deployed.ledger.rows(chain, 0, size(deployed, chain)))
+    link = rows[seq - 1][1]
+    block = b""
+    for row, _ in rows[seq:]:
+        columns, link = seal(replace(row, system="forged") if row.seq == seq else row, link)
+        block += columns + link
+    deployed.store.command(f"DELETE FROM {{database}}.ledger WHERE chain = {chain} AND seq >= {seq}")
+    deployed.ledger.append(chain, seq, block, attempt=7)

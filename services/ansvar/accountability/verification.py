@@ -13,6 +13,7 @@ from typing import Protocol
 from ansvar.accountability.report import ChainResult, Found, Report
 from ansvar.deployment import DeploymentError, from_record
 from ansvar.keyfiles import KeyFileError, read_secret_file
+from ansvar.ledger.anchor_file import MAX_FILE
 from ansvar.ledger.checkpoint import Checkpoint
 from ansvar.ledger.errors import Fault, Malformed
 from ansvar.ledger.notes import Note
@@ -92,14 +93,6 @@ def verify_everything(
     return Report(found.chains, found.beside, tuple(remarks))
 
 
-def self_check(store: Store, vault: Vault, signer: Signer, chains: Iterable[int] | None, now: int) -> Report:
-    """What a worker does from time to time: verify some chains from where they were verified last.
-
-    What is intact is signed and stored; `now` in ms since 1970. Blocks. Raises StoreError or VaultError.
-    """
-    return verify_everything(store, vault, signer=signer, chains=chains, now=now)
-
-
 def log_keys(keys: Path, store: Store, settings: Settings) -> LogSigner | None:
     """The log's keys in a directory, None where they cannot be read or nothing was founded. Makes none."""
     try:
@@ -153,7 +146,7 @@ def _kept(
             )
             continue
         try:
-            found, wrong = read_kept(file.read_bytes(), keys)
+            found, wrong = read_kept(_content(file), keys)
         except OSError as error:
             beside.append(f"{file} cannot be read: {error.strerror}")
         except Malformed as error:
@@ -164,6 +157,14 @@ def _kept(
             for fault in wrong:
                 faults.setdefault(fault.chain, []).append(fault)
     return kept, faults
+
+
+def _content(file: Path) -> bytes:
+    """What a kept file holds, as far as one may be long. Raises OSError, Malformed where it is no file."""
+    if not file.is_file():
+        raise Malformed("anchor file", str(file), "not a regular file")
+    with file.open("rb") as source:
+        return source.read(MAX_FILE + 1)
 
 
 def _result(report: ChainReport, more: Iterable[Fault]) -> ChainResult:

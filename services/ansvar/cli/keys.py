@@ -59,6 +59,10 @@ def rotate(
         signer.publish(chains)
     end = _end(now + overlap_days * _DAY)
     console().print(f"log keys of generation {number} sign from now on, those before until {end}")
+    console(stderr=True).print(
+        "Before then, give the new keys/log-N.vkey files to your witnesses (a log line each, and a restart) "
+        "and to auditors, who then drop the old ones: a key that is not dropped is trusted for ever."
+    )
 
 
 def _signer(directory: DataDirectory, store: Store) -> tuple[LogSigner, list[int]]:

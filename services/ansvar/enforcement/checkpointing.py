@@ -29,6 +29,7 @@ from ansvar.enforcement.ports import CheckpointSigner
 from ansvar.enforcement.trees import ChainTrees, Tip
 from ansvar.enforcement.waiting import happens
 from ansvar.enforcement.witnessing import Ahead, Cosigned, Witnesses
+from ansvar.keyfiles import KeyFileError
 from ansvar.ledger.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from ansvar.ledger.errors import LedgerError
 from ansvar.ledger.notes import Note
@@ -160,7 +161,10 @@ class Checkpointer:
                 known.published = stored.size
                 metrics.CHECKPOINTS.inc()
         if self._anchor is not None:
-            self._anchor([stored for stored in written if stored.published])
+            try:
+                self._anchor([stored for stored in written if stored.published])
+            except KeyFileError as error:  # the checkpoints stand all the same
+                log.warning("a checkpoint could not be kept beside the ledger: %s", error)
 
     async def _cosign(self, tip: Tip, note: Note) -> tuple[Note, bool]:
         """The note with what witnesses added, and whether the policy is met."""

@@ -130,7 +130,7 @@ async def checkpoint_now(
 ) -> None:
     """Write a checkpoint of chains that no worker has: those of ingested files. Raises as `take_up`."""
     signer = log_signer(directory.keys, store, settings, deployment)
-    trees = ChainTrees(store, signer)
+    trees = ChainTrees(store, signer, Anchors(directory.anchors).newest)
     ledger = LedgerStore(store)
     for chain in chains:
         newest = await asyncio.to_thread(trees.newest, chain)

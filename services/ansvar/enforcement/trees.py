@@ -12,7 +12,7 @@ Not handled here: signing and publishing (`checkpointing`), the tables (`store.t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -39,15 +39,24 @@ class Tip(Struct, frozen=True):
 class ChainTrees:
     """The trees of one worker's chains, and the tips that wait for a checkpoint. Safe between threads."""
 
-    def __init__(self, store: Store, signer: CheckpointSigner) -> None:
+    def __init__(
+        self, store: Store, signer: CheckpointSigner, anchored: Callable[[int], Stored | None] | None = None
+    ) -> None:
+        """`anchored` gives the newest checkpoint of a chain that was kept outside the store, if any."""
+        self._anchored = anchored
         self._ledger, self._signer = LedgerStore(store), signer
         self._trees, self._checkpoints = Trees(store), Checkpoints(store)
         self._tips: dict[int, Tip] = {}
         self._lock = threading.Lock()
 
     def newest(self, chain: int) -> Stored | None:
-        """The newest checkpoint of a chain; read before the chain's head, it cannot be ahead of that."""
-        return self._checkpoints.newest(chain)
+        """The newest checkpoint of a chain, in the store or kept beside it; it is not verified yet.
+
+        Read before the chain's head, it cannot be ahead of that.
+        """
+        stored = self._checkpoints.newest(chain)
+        kept = None if self._anchored is None else self._anchored(chain)
+        return max(stored, kept, key=lambda each: -1 if each is None else each.size)
 
     def take_up(self, chain: int, newest: Stored | None, size: int) -> Frontier:
         """The tree over a chain's first `size` rows, going on from its newest checkpoint.

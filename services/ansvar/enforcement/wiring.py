@@ -9,6 +9,7 @@ from functools import lru_cache
 from ansvar.deployment import Deployment, from_record
 from ansvar.directory import DataDirectory
 from ansvar.emitter.kafka import KafkaSettings
+from ansvar.enforcement.anchoring import Anchors
 from ansvar.enforcement.effects import Topics
 from ansvar.enforcement.enforcer import Enforcer, Parts
 from ansvar.enforcement.judging import Rules
@@ -159,7 +160,7 @@ async def open_enforcer(
     vault = open_vault(directory, settings, generator)
     publisher = KafkaPublisher(kafka)
     signer = log_signer(directory.keys, store, settings, deployment)
-    trees = ChainTrees(store, signer)
+    trees = ChainTrees(store, signer, Anchors(directory.anchors).newest)
     tell = teller(deployment, publisher, topics(deployment, settings))
     try:
         check_vault(vault, deployment, LedgerStore(store))

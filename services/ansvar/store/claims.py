@@ -15,10 +15,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ansvar.ledger import anchor_file
 from ansvar.ledger.checkpoint import Checkpoint, open_checkpoint
 from ansvar.ledger.errors import BadSignature, Fault, FaultKind, LedgerError, Malformed, WrongOrigin
 from ansvar.ledger.notes import COSIGNATURE_MLDSA44, ED25519, MAX_NUMBER, Note, VerifierKey
-from ansvar.ledger.statements import Verified, open_statement, split_notes
+from ansvar.ledger.statements import Verified, open_statement
 from ansvar.ledger.tiles import HEIGHT, WIDTH
 from ansvar.store.checkpoints import Checkpoints
 from ansvar.store.client import Store
@@ -87,14 +88,18 @@ class Claims:
         return sorted([*self.kept, *([] if self.verified is None else [self.verified])])
 
     def pages(self, start: int) -> Iterator[list[Claim]]:
-        """All claims on `start` rows or more by size, some hundred at a time; together with those beside."""
+        """All claims on `start` rows or more by size, some hundred at a time; together with those beside.
+
+        What a worker has signed since this was made is left out: it may cover rows that nobody has read yet.
+        """
         beside = [claim for claim in self.beside if claim.size >= start]
         more = True
         while more and start <= MAX_NUMBER:
             found = self._store.query(
                 "SELECT size, hex(note) FROM {database}.checkpoints WHERE chain = {chain:UInt32} "
-                "AND size >= {start:UInt64} ORDER BY size LIMIT {page:UInt64} WITH TIES",
-                {"chain": self._chain, "start": start, "page": _PAGE},
+                "AND size BETWEEN {start:UInt64} AND {newest:UInt64} "
+                "ORDER BY size LIMIT {page:UInt64} WITH TIES",
+                {"chain": self._chain, "start": start, "newest": self.newest, "page": _PAGE},
             )
             more = len(found) >= _PAGE
             start = found[-1][0] + 1 if more else MAX_NUMBER + 1
@@ -169,7 +174,7 @@ def read_kept(data: bytes, keys: LogKeys) -> tuple[Mapping[int, Sequence[Checkpo
     """The checkpoints of a kept file by chain, and the faults of its notes. Raises Malformed for the file."""
     kept: dict[int, list[Checkpoint]] = {}
     faults: list[Fault] = []
-    for number, note in enumerate(split_notes(data), start=1):
+    for number, note in enumerate(anchor_file.read(data), start=1):
         try:
             stated = Checkpoint.parse(Note.parse(note).text)
         except Malformed as error:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -36,9 +37,16 @@ from ansvar.keyfiles import (
     write_signing_key,
 )
 from ansvar.ledger.checkpoint import Checkpoint, cosign_mldsa, ed25519_key, mldsa_key, sign
-from ansvar.ledger.errors import LedgerError
-from ansvar.ledger.notes import Note, VerifierKey
-from ansvar.ledger.statements import Succession, Verified, join_notes, sign_statement, split_notes
+from ansvar.ledger.errors import BadSignature, LedgerError
+from ansvar.ledger.notes import Note, VerifierKey, decode_decimal
+from ansvar.ledger.statements import (
+    Succession,
+    Verified,
+    join_notes,
+    open_statement,
+    sign_statement,
+    split_notes,
+)
 
 _SUCCESSION: Final = re.compile(r"log-succession-([0-9]{1,6})\.txt")
 _MAX_SUCCESSIONS: Final = 1 << 26  # bytes: 2 kB for each chain, and every ingested file has chains of its own
@@ -186,23 +194,30 @@ class LogSigner:
             )
         if [each.number for each in self._generations] == numbers:
             return
-        untils = [self._until(number) for number in numbers[1:]]
+        plain = [Generation(number, self._read(number)) for number in numbers]
+        untils = [self._until(before, after) for before, after in pairwise(plain)]
         self._generations = [
-            Generation(number, self._read(number), until)
-            for number, until in zip(numbers, [*untils, None], strict=True)
+            Generation(each.number, each.secret, until)
+            for each, until in zip(plain, [*untils, None], strict=True)
         ]
 
-    def _until(self, number: int) -> int:
-        """When the generation before stops signing."""
+    def _until(self, before: Generation, after: Generation) -> int:
+        """When the older generation stops signing, as it has signed itself."""
+        number = after.number
         notes = self._notes(number)
         if not notes:
             raise KeyFileError(
                 f"{_succession(self._directory, number)} is empty; bring it back from a backup"
             )
         try:
-            return Succession.parse(Note.parse(notes[0]).text).until
+            stated = Succession.parse(Note.parse(notes[0]).text)
+            old, new = (self._of(each, _chain_of(stated.origin)) for each in (before, after))
+            open_statement(notes[0], old.public)
+            if (stated.origin, stated.ed25519, stated.mldsa) != (old.origin, *new.public):
+                raise BadSignature("it names other keys than those that are here")
         except LedgerError as error:
             raise KeyFileError(f"{_succession(self._directory, number)}: {error}") from error
+        return stated.until
 
     def _notes(self, number: int) -> list[bytes]:
         """The successions that lead to a generation."""
@@ -240,6 +255,11 @@ def create(directory: Path, passphrase: bytes | None = None, number: int = 1) ->
         write_signing_key(_key(directory, number), Ed25519PrivateKey.generate(), passphrase=passphrase)
     except KeyFileExists:
         return
+
+
+def _chain_of(origin: str) -> int:
+    """The chain that an origin of ours ends with. Raises Malformed."""
+    return decode_decimal(origin.rpartition("/")[2], "key succession", "line 2")
 
 
 def _key(directory: Path, number: int) -> Path:

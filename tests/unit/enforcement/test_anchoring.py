@@ -10,8 +10,8 @@ import pytest
 
 from ansvar.enforcement.anchoring import EVERY_MS, Anchors
 from ansvar.keyfiles import KeyFileError
+from ansvar.ledger import anchor_file
 from ansvar.ledger.checkpoint import open_checkpoint
-from ansvar.ledger.statements import split_notes
 from ansvar.store.checkpoints import Stored
 from records import log_signer
 
@@ -25,7 +25,10 @@ def stored(size: int, after: int, chain: int = 0) -> Stored:
 
 
 def sizes(directory: Path, chain: int = 0) -> list[int]:
-    notes = split_notes((directory / f"log-{chain}.txt").read_bytes())
+    return sizes_of(anchor_file.read((directory / f"log-{chain}.txt").read_bytes()), chain)
+
+
+def sizes_of(notes: list[bytes], chain: int = 0) -> list[int]:
     signer = log_signer()
     return [
         open_checkpoint(note, signer.public(chain), origin=signer.origin(chain)).checkpoint.size
@@ -106,3 +109,25 @@ def test_a_file_in_the_way_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "anchors" / "log-0.txt").mkdir()
     with pytest.raises(KeyFileError, match="cannot write"):
         Anchors(tmp_path / "anchors").take([stored(1, 0)])
+
+
+@pytest.mark.parametrize("left", [1, 40, 200, -1])
+def test_what_a_crash_left_of_a_note_is_cut_off(tmp_path: Path, left: int) -> None:
+    anchors = Anchors(tmp_path / "anchors")
+    anchors.take([stored(1, 0), stored(2, 0)])
+    anchors.take([stored(3, EVERY_MS)])
+    anchors.take([stored(4, 2 * EVERY_MS)])
+    file = tmp_path / "anchors" / "log-0.txt"
+    whole = file.read_bytes()
+    notes, _ = anchor_file.decode(whole)
+    file.write_bytes(whole[: len(whole) - len(anchor_file.encode(notes[-1]))] + notes[-1][:left])
+    before = [*sizes_of(notes[:-1])]
+    newest = Anchors(tmp_path / "anchors").newest(0)
+    assert newest is not None
+    assert newest.size == before[-1]
+    Anchors(tmp_path / "anchors").take([stored(9, 3 * EVERY_MS)])
+    assert sizes(tmp_path / "anchors") == [*before, 9]
+
+
+def test_there_is_no_newest_without_a_file(tmp_path: Path) -> None:
+    assert Anchors(tmp_path / "anchors").newest(0) is None

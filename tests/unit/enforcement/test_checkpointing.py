@@ -17,9 +17,9 @@ from ansvar.enforcement.publishing import checkpoint_now, checkpointing, witness
 from ansvar.enforcement.trees import ChainTrees
 from ansvar.enforcement.witnessing import Witnesses
 from ansvar.initiation import log_signer as signer_of
+from ansvar.ledger import anchor_file
 from ansvar.ledger.checkpoint import open_checkpoint
 from ansvar.ledger.merkle import root
-from ansvar.ledger.statements import split_notes
 from ansvar.ledger.tiles import Frontier, Tile
 from ansvar.ledger.trust import NO_WITNESSES, TrustPolicy
 from ansvar.policy.verdict import Finding
@@ -483,7 +483,7 @@ async def test_chains_without_a_worker_get_a_checkpoint_of_their_own(store: Stor
         await checkpoint_now(directory, settings, store, deployment(), CHAINS)
     for chain in CHAINS:
         assert kept(store, chain) == [(700, True)]
-        anchored = split_notes((directory.anchors / f"log-{chain}.txt").read_bytes())
+        anchored = anchor_file.read((directory.anchors / f"log-{chain}.txt").read_bytes())
         assert [each.note for each in Checkpoints(store).all(chain)] == anchored
         opened = open_checkpoint(anchored[0], signer.public(chain), origin=signer.origin(chain))
         assert opened.checkpoint.root == root(LEAVES[chain])

@@ -71,16 +71,13 @@ def test_the_derivation_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_every_chain_deployment_and_generation_has_keys_of_its_own(keys: Path) -> None:
     ours, theirs = LogSigner(keys, ID), LogSigner(keys, bytes(16))
+    others = [key.public for chain in (0, 1, 10) for key in theirs.keys(1, chain)]
     ours.rotate([0, 1, 10], NOW, DAY)
-    found = [
-        key.public
-        for signer in (ours, theirs)
-        for generation in (1, 2)
-        for chain in (0, 1, 10)
-        for key in signer.keys(generation, chain)
+    found = others + [
+        key.public for generation in (1, 2) for chain in (0, 1, 10) for key in ours.keys(generation, chain)
     ]
-    assert len(set(found)) == len(found) == 24
-    assert len({ours.generations[0].secret.private_bytes_raw(), *(key[:32] for key in found)}) == 25
+    assert len(set(found)) == len(found) == 18
+    assert len({ours.generations[0].secret.private_bytes_raw(), *(key[:32] for key in found)}) == 19
 
 
 def test_files_are_private_and_the_first_key_is_kept(keys: Path) -> None:
@@ -342,3 +339,25 @@ def test_damaged_successions_are_an_error_that_names_the_file(keys: Path, conten
 def test_no_key_at_all_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match=r"no log-key-1\.pem"):
         LogSigner(tmp_path, ID)
+
+
+def test_successions_of_another_deployment_or_other_keys_are_refused(keys: Path) -> None:
+    signer = LogSigner(keys, ID)
+    signer.rotate([0], NOW, DAY)
+    with pytest.raises(KeyFileError, match="signed by no key"):
+        LogSigner(keys, bytes(16))
+    logkeys.create(keys, number=3)
+    (keys / "log-key-3.pem").replace(keys / "log-key-2.pem")
+    with pytest.raises(KeyFileError, match="names other keys"):
+        LogSigner(keys, ID)
+
+
+def test_an_overlap_that_somebody_else_made_longer_is_refused(keys: Path) -> None:
+    LogSigner(keys, ID).rotate([0], NOW, DAY)
+    file = keys / "log-succession-2.txt"
+    until = f"until {NOW + DAY}".encode()
+    content = file.read_bytes()
+    assert until in content
+    file.write_bytes(content.replace(until, f"until {NOW + 9 * DAY}".encode()))
+    with pytest.raises(KeyFileError, match="does not verify"):
+        LogSigner(keys, ID)
