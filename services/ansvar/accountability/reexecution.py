@@ -26,10 +26,13 @@ from ansvar.policy.case import ProducerScope
 from ansvar.policy.decide import ENGINE, ENGINES
 from ansvar.policy.errors import PolicyError
 from ansvar.policy.loader import bundle_from_bytes
-from ansvar.verifier.evidence import EvidenceReport
+from ansvar.verifier.evidence import EvidenceReport, ProvedRow
 
 # What rows that were sealed, but by a program that writes nonsense, make the rules' code raise.
-_NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
+_NONSENSE = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+    msgspec.MsgspecError,
+)
 
 
 class Differing(Struct, frozen=True):
@@ -86,8 +89,7 @@ def reexecute(report: EvidenceReport) -> Reexecution:
     known = _Known(dict(_compiled(report.policies)), report.manifest.state_rows)
     agreeing, differing, not_done = 0, [], []
     for chain, proved in groupby(report.rows, lambda row: row.chain):
-        rows = [decode(row.canonical)[0] for row in proved]
-        for answer in _of_chain(chain, rows, known):
+        for answer in _of_chain(chain, list(proved), known):
             if answer is None:
                 agreeing += 1
             elif isinstance(answer, Differing):
@@ -101,21 +103,21 @@ def _compiled(policies: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Bundle]]
     for sha256, content in policies.items():
         try:
             yield sha256, bundle_from_bytes(content)
-        except PolicyError:
+        except (PolicyError, *_NONSENSE):
             continue
 
 
-def _of_chain(chain: int, rows: Sequence[Row], known: _Known) -> Iterator[Differing | NotDone | None]:
+def _of_chain(chain: int, proved: Sequence[ProvedRow], known: _Known) -> Iterator[Differing | NotDone | None]:
     """An answer for each row with a verdict: None where it comes out the same."""
-    waiting = {row.seq: row for row in rows if row.verdict}
+    waiting = {row.seq: None for row in _rows(proved) if row.verdict}  # in order
     not_done = partial(NotDone, chain)
-    claims = _claims(rows)
+    claims = _claims(next(_rows(proved)))
     if claims is None or not known.bundles:
         what = "the chain's genesis row" if claims is None else "a policy that this version can read"
         yield from (not_done(seq, f"{what} is not in the bundle") for seq in waiting)
         return
     reason = "it records a finding, and judges no event"
-    replayed = replay(rows, known.judge, claims)
+    replayed = replay(_rows(proved), known.judge, claims)
     while True:
         try:
             again = next(replayed, None)
@@ -130,13 +132,18 @@ def _of_chain(chain: int, rows: Sequence[Row], known: _Known) -> Iterator[Differ
     yield from (not_done(seq, reason) for seq in waiting)
 
 
-def _claims(rows: Sequence[Row]) -> dict[str, ProducerScope] | None:
+def _rows(proved: Sequence[ProvedRow]) -> Iterator[Row]:
+    """The rows one by one: decoded, a row can be many times as large as its bytes."""
+    return (decode(row.canonical)[0] for row in proved)
+
+
+def _claims(first: Row) -> dict[str, ProducerScope] | None:
     """What producers may claim, as the genesis row has it; None without a readable one."""
-    if rows[0].kind != "genesis":
+    if first.kind != "genesis":
         return None
     try:
-        return scopes(from_record(rows[0].extra.encode()))
-    except DeploymentError:
+        return scopes(from_record(first.extra.encode()))
+    except (DeploymentError, *_NONSENSE):
         return None
 
 

@@ -81,6 +81,10 @@ def verify(
     if bundle is not None:
         from ansvar.cli.verify_bundle import verify_bundle
 
+        if full or anchor or data_dir != DEFAULT_DATA_DIR or format_ is not Format.TABLE:
+            raise typer.BadParameter(
+                "--full, --anchor, --data-dir and --format go with a ledger, not with an evidence bundle"
+            )
         raise typer.Exit(verify_bundle(bundle, key or [], policy, as_json))
     if key or policy is not None:
         raise typer.BadParameter(

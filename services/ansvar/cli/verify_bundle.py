@@ -29,7 +29,7 @@ def verify_bundle(path: Path, keys: list[str], policy: Path | None, as_json: boo
     except LedgerError as error:
         if as_json:
             _print(json.dumps({"holds": False, "problem": str(error)}))
-        sys.stderr.write(f"{path}: {error}\n")
+        sys.stderr.write(f"ansvar: {path}: {error}\n")
         return exit_code(error)
     again = reexecute(report)
     if as_json:

@@ -29,6 +29,8 @@ _SUCCESSION: Final = "ansvar/log-key-succession/v1"
 _VERIFIED: Final = "ansvar/verified/v1"
 _MAX_FILE: Final = 1 << 28
 
+_Successors = dict[VerifierKey, tuple[VerifierKey, VerifierKey]]  # by signer: the next Ed25519 and ML-DSA key
+
 
 @dataclass(frozen=True, slots=True)
 class Succession:
@@ -123,19 +125,43 @@ def followed(keys: Sequence[VerifierKey], successions: Iterable[bytes]) -> tuple
 
     A succession of another log is passed over, and so is one that no trusted key signed: whoever holds a
     newer key has no use for what led to it. The keys of one that is signed by a trusted key of its log are
-    trusted like it. Raises Malformed, or BadSignature where such a signature does not verify.
+    trusted like it.
+
+    A trusted key stays trusted: neither `since` nor `until` ends its authority, since only its own holder
+    could state when. So who pins an old key trusts whoever holds it for ever, also to name successors: after
+    a rotation, pin the new key and drop the old one. Raises Malformed; BadSignature where such a signature
+    does not verify, one key names two different successors, or keys succeed each other in a circle.
     """
     trusted = list(keys)
+    after: _Successors = {}
     for data in successions:
         note = Note.parse(data)
         succession = Succession.parse(note.text)
         ours = [key for key in trusted if key.name == succession.origin and key.kind == ED25519]
-        signers = {(key.name, key.key_id) for key in ours}
-        if not any((signature.name, signature.key_id) in signers for signature in note.signatures):
+        signed = {(signature.name, signature.key_id) for signature in note.signatures}
+        signers = [key for key in ours if (key.name, key.key_id) in signed]
+        if not signers:
             continue
         open_statement(data, ours)
+        for signer in signers:
+            _follow(after, signer, (succession.ed25519, succession.mldsa))
         trusted += [key for key in (succession.ed25519, succession.mldsa) if key not in trusted]
     return tuple(trusted)
+
+
+def _follow(after: _Successors, signer: VerifierKey, named: tuple[VerifierKey, VerifierKey]) -> None:
+    """Take down which keys follow the signer. Raises BadSignature where that leads to two, or back."""
+    if after.setdefault(signer, named) != named:
+        raise BadSignature(
+            f"the key {signer.key_id.hex()} of {signer.name!r} names two different successors; one of them "
+            "is false: ask for the present key by another way, and pin that"
+        )
+    follower = named[0]
+    while follower != signer:
+        if follower not in after:
+            return
+        follower = after[follower][0]
+    raise BadSignature(f"the keys of {signer.name!r} succeed each other in a circle")
 
 
 def join_notes(notes: Iterable[bytes]) -> bytes:

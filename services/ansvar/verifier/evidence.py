@@ -45,8 +45,8 @@ from ansvar.verifier.trees import ChainTrees, NoKey, ProvedCheckpoint, naming
 _WHAT: Final = "evidence bundle"
 _MAX_DOCUMENT: Final = 1 << 20
 _MAX_POLICY: Final = 16 << 20  # canonical bytes of a policy bundle
+MAX_KEPT: Final = 64 << 20  # of all rows and policies together, which a report holds in memory
 _MAX_ROWS: Final = 1 << 29  # of rows.jsonl
-_MAX_SUCCESSIONS: Final = 1 << 20
 _IN_FORCE: Final = ("genesis", "policy")  # kinds of rows that put a policy in force
 
 
@@ -65,14 +65,15 @@ class ProvedRow:
 class EvidenceReport:
     """What a bundle proves, and in `manifest` what its maker says besides.
 
-    `keys` are those that signatures were verified with; `policies` has the canonical bytes of each policy
-    bundle that a row names, by SHA-256.
+    `keys` are those that signatures were verified with, `pinned` those that were given; `policies` has the
+    canonical bytes of each policy bundle that a row names, by SHA-256.
     """
 
     manifest: Manifest
     rows: tuple[ProvedRow, ...]
     checkpoints: tuple[ProvedCheckpoint, ...]
     policies: dict[bytes, bytes]
+    pinned: frozenset[VerifierKey]
 
     @property
     def chains(self) -> tuple[int, ...]:
@@ -84,6 +85,11 @@ class EvidenceReport:
         """The keys with which signatures were verified, each once."""
         return tuple(dict.fromkeys([one.key for each in self.checkpoints for one in each.signed]))
 
+    def signed_by_pinned(self, chain: int) -> bool:
+        """Whether a key that was given has signed the chain's newest checkpoint; else a successor of one."""
+        newest = [one for one in self.checkpoints if one.chain == chain][-1]
+        return any(one.key in self.pinned for one in newest.signed)
+
 
 def verify_archive(
     data: Path, keys: Sequence[VerifierKey], policy: TrustPolicy = NO_WITNESSES
@@ -91,9 +97,9 @@ def verify_archive(
     """Verify all of a bundle and say what it proves. `keys` must come from elsewhere than the bundle.
 
     The logs that `policy` names are trusted like those of `keys`. A witness that it knows must not have a bad
-    signature, and every checkpoint needs its quorum. Raises NotEvidence for another thing than a bundle,
-    NoKey where a log's key is missing, and Fault, Malformed or Unproved, naming row or file, for a bundle
-    that does not hold.
+    signature and must not be the log itself, and every checkpoint needs its quorum. Raises NotEvidence for
+    another thing than a bundle, NoKey where a log's key is missing, and Fault, Malformed or Unproved, naming
+    row or file, for a bundle that does not hold.
     """
     keys = (*keys, *policy.log_keys)
     if not keys:
@@ -104,10 +110,10 @@ def verify_archive(
         chains = {
             chain: ChainTrees(archive, chain, entry, keys, policy) for chain, entry in manifest.chains.items()
         }
-        policies = {bytes.fromhex(sha256): _policy(archive, sha256) for sha256 in manifest.policies}
-        rows = _rows(archive, manifest, chains, policies)
+        reader = _Rows(manifest, _Kept(archive))
+        rows = _rows(archive, manifest, chains, reader)
     checkpoints = tuple(one for chain in chains.values() for one in chain.checkpoints)
-    return EvidenceReport(manifest, rows, checkpoints, policies)
+    return EvidenceReport(manifest, rows, checkpoints, reader.policies, frozenset(keys))
 
 
 def _check_files(archive: Archive, manifest: Manifest) -> None:
@@ -129,23 +135,30 @@ def _check_files(archive: Archive, manifest: Manifest) -> None:
             raise Malformed(_WHAT, schema_path(version), "not the columns of that row version")
 
 
-def _policy(archive: Archive, sha256: str) -> bytes:
-    path = policy_path(sha256)
-    content = archive.read(path, _MAX_POLICY)
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise Malformed(_WHAT, path, "its content does not have the SHA-256 of its name")
-    return content
+class _Kept:
+    """Reads what the report keeps: at most MAX_KEPT bytes in all, however well they were packed."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._left = MAX_KEPT
+
+    def read(self, path: str, limit: int) -> bytes:
+        """A file. Raises Malformed."""
+        content = self._archive.read(path, limit)
+        self._left -= len(content)
+        if self._left < 0:
+            raise Malformed(_WHAT, path, f"rows and policies of more than {MAX_KEPT} bytes in all")
+        return content
 
 
 def _rows(
-    archive: Archive, manifest: Manifest, chains: dict[int, ChainTrees], policies: dict[bytes, bytes]
+    archive: Archive, manifest: Manifest, chains: dict[int, ChainTrees], reader: _Rows
 ) -> tuple[ProvedRow, ...]:
     """Every row, proved, in order; and what is derived from them is what they give."""
-    reader = _Rows(manifest, policies)
     rows = []
     for chain, seq, why in manifest.rows:
         path = row_path(chain, seq)
-        data = archive.read(path, MAX_CANONICAL)
+        data = reader.kept.read(path, MAX_CANONICAL)
         with naming(path):
             hashed = reader.take(chain, seq, data)
         path = proof_path(chain, seq)
@@ -153,11 +166,12 @@ def _rows(
         with naming(path):
             size = _prove(chain, seq, hashed, proof, chains[chain])
         rows.append(ProvedRow(chain, seq, why, size, data))
-    for sha256 in sorted(policies.keys() - reader.named)[:1]:
-        raise Malformed(_WHAT, policy_path(sha256.hex()), "no row of the bundle names this policy")
+    for sha256 in manifest.policies:
+        if bytes.fromhex(sha256) not in reader.policies:
+            raise Malformed(_WHAT, policy_path(sha256), "no row of the bundle names this policy")
     if reader.versions != set(manifest.versions):
         raise Malformed(_WHAT, MANIFEST, "the versions that it states are not those of the rows")
-    if archive.read(ROWS, _MAX_ROWS) != "".join(reader.lines).encode():
+    if archive.sha256(ROWS, _MAX_ROWS) != reader.lines.digest():
         raise Malformed(_WHAT, ROWS, "not what the rows of the bundle say")
     return tuple(rows)
 
@@ -175,17 +189,18 @@ def _prove(chain: int, seq: int, hashed: bytes, data: bytes, trees: ChainTrees) 
 
 
 class _Rows:
-    """The rows read so far: how they are linked, which policy is in force, and their lines for reading."""
+    """The rows read so far: how they are linked, their policies, and the hash of their lines for reading."""
 
-    def __init__(self, manifest: Manifest, policies: dict[bytes, bytes]) -> None:
+    def __init__(self, manifest: Manifest, kept: _Kept) -> None:
         self._manifest = manifest
-        self._policies = policies
+        self.kept = kept
         self._place = (-1, -1)  # of the row before
         self._leaf = ZERO32
         self._in_force: bytes | None = None
-        self.named: set[bytes] = set()
+        self._listed = set(manifest.policies)
+        self.policies: dict[bytes, bytes] = {}
         self.versions: set[int] = set()
-        self.lines: list[str] = []
+        self.lines = hashlib.sha256()
 
     def take(self, chain: int, seq: int, data: bytes) -> bytes:
         """Read the next row; its leaf. Raises MalformedRow, Malformed or Fault."""
@@ -203,7 +218,7 @@ class _Rows:
         self._check_policy(chain, seq, row)
         self._place, self._leaf = (chain, seq), leaf(data)
         self.versions.add(row["version"])
-        self.lines.append(readable(row, previous, self._leaf))
+        self.lines.update(readable(row, previous, self._leaf).encode())
         return self._leaf
 
     def _check_genesis(self, chain: int, seq: int, row: dict[str, Any], previous: bytes) -> None:
@@ -225,11 +240,19 @@ class _Rows:
             self._in_force = policy
         if policy == ZERO32:
             return
-        if policy not in self._policies:
+        if policy.hex() not in self._listed:
             raise Malformed("row", "policy", f"the policy {policy.hex()} is not in the bundle")
         if policy != self._in_force:
             raise Fault("missing", chain, seq, f"no row before it puts the policy {policy.hex()} in force")
-        self.named.add(policy)
+        if policy not in self.policies:
+            self.policies[policy] = self._policy(policy)
+
+    def _policy(self, sha256: bytes) -> bytes:
+        path = policy_path(sha256.hex())
+        content = self.kept.read(path, _MAX_POLICY)
+        if hashlib.sha256(content).digest() != sha256:
+            raise Malformed(_WHAT, path, "its content does not have the SHA-256 of its name")
+        return content
 
 
 def _deployment(extra: str) -> str | None:

@@ -27,7 +27,8 @@ ROWS: Final = "rows.jsonl"
 WITNESSES: Final = "witnesses.policy"
 DOCUMENTS: Final = ("README.en.md", "README.sv.md", "VERIFY.md")
 WHY: Final = ("selected", "state", "policy")
-MAX_MANIFEST: Final = 16 << 20
+MAX_MANIFEST: Final = 4 << 20  # what MAX_FILES files take, and many criteria
+MAX_SELECTION: Final = 10_000  # criteria
 
 _WHAT: Final = "evidence manifest"
 _ORIGIN: Final = re.compile(r"ansvar/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(0|[1-9][0-9]{0,9})")
@@ -111,6 +112,7 @@ class Manifest:
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
         """The manifest that a file is. Raises NotEvidence."""
+        _demand(len(data) <= MAX_MANIFEST, "length", f"more than {MAX_MANIFEST} bytes")
         try:
             found = json.loads(data)
             spelled = canonical_json(found)
@@ -234,8 +236,9 @@ def _ascending(values: Iterable[Any]) -> bool:
 
 
 def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list) or len(value) > MAX_FILES:
-        raise NotEvidence(_WHAT, where, f"not a list of at most {MAX_FILES}")
+    limit = MAX_SELECTION if where == "selection" else MAX_FILES
+    if not isinstance(value, list) or len(value) > limit:
+        raise NotEvidence(_WHAT, where, f"not a list of at most {limit}")
     return value
 
 

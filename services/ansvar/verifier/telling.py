@@ -5,6 +5,7 @@ Also which keys a person gives: lines or files. Words that the maker of a bundle
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from ansvar.ledger.checkpoint import Signed
 from ansvar.ledger.errors import LedgerError, Malformed
 from ansvar.ledger.notes import COSIGNATURE_MLDSA44, VerifierKey
 from ansvar.ledger.trust import MAX_POLICY, NO_WITNESSES, TrustPolicy
-from ansvar.verifier.archive import NotEvidence
+from ansvar.verifier.archive import NotEvidence, regular
 from ansvar.verifier.evidence import EvidenceReport
 from ansvar.verifier.trees import NoKey, ProvedCheckpoint
 
@@ -34,7 +35,8 @@ def keys_of(given: Sequence[str]) -> list[VerifierKey]:
     """The keys that someone names: each a vkey, or a file with one vkey a line. Raises WrongUse."""
     keys = []
     for one in given:
-        lines = [one] if one.count("+") >= 2 and not Path(one).is_file() else _read(one)
+        # Unlike Path.is_file, os.path.isfile takes whatever can be no file's name.
+        lines = [one] if one.count("+") >= 2 and not os.path.isfile(one) else _read(one)  # noqa: PTH113
         for line in lines:
             try:
                 keys.append(VerifierKey.parse(line))
@@ -64,7 +66,7 @@ def policy_of(file: Path | None) -> TrustPolicy:
 
 def _content(file: Path, limit: int, option: str) -> bytes:
     try:
-        with file.open("rb") as stream:
+        with regular(file) as stream:
             return stream.read(limit + 1)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a name"
@@ -83,6 +85,10 @@ def to_json(report: EvidenceReport) -> dict[str, Any]:
         "holds": True,
         "rows": [{"chain": r.chain, "seq": r.seq, "why": r.why, "tree_size": r.size} for r in report.rows],
         "chains": {str(chain): entry.origin for chain, entry in manifest.chains.items()},
+        "verified_by": {
+            str(chain): "pinned key" if report.signed_by_pinned(chain) else "successor"
+            for chain in report.chains
+        },
         "checkpoints": [_checkpoint(one) for one in report.checkpoints],
         "policies": list(manifest.policies),
         "keys": [{"key": str(key), "algorithm": _algorithm(key)} for key in report.keys],
@@ -121,7 +127,7 @@ def lines_of(report: EvidenceReport) -> list[str]:
     ]
     for chain, entry in manifest.chains.items():
         rows = sum(row.chain == chain for row in report.rows)
-        lines += ["", f"chain {chain}: {rows} rows in {entry.origin}"]
+        lines += ["", f"chain {chain}: {rows} rows in {entry.origin}", f"  {_by(report, chain)}"]
         seen = [one for one in report.checkpoints if one.chain == chain]
         left_out = len(seen) - _SHOWN
         if left_out > 0:
@@ -134,6 +140,15 @@ def lines_of(report: EvidenceReport) -> list[str]:
     lines += [f"  made at {manifest.made_at}", f"  selected by: {'; '.join(manifest.selection) or '-'}"]
     lines += ["  that nothing was left out: this bundle cannot show it"]
     return lines
+
+
+def _by(report: EvidenceReport, chain: int) -> str:
+    if report.signed_by_pinned(chain):
+        return "verified by a key that was given"
+    return (
+        "verified by a successor of the key that was given: whoever holds that old key could have named it; "
+        "get the present key and drop the old one"
+    )
 
 
 def _held(one: ProvedCheckpoint) -> str:

@@ -10,13 +10,14 @@ Not handled here: what stands in the trees (`evidence`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from ansvar.ledger.checkpoint import Checkpoint, OpenedCheckpoint, Signed, open_checkpoint, signatures_of
-from ansvar.ledger.errors import Malformed, MalformedRow, Unproved, WrongOrigin
+from ansvar.ledger.errors import Malformed, MalformedRow, NoQuorum, Unproved, WrongOrigin
 from ansvar.ledger.notes import MAX_NOTE, Note, VerifierKey
 from ansvar.ledger.proofs import verify_consistency
 from ansvar.ledger.statements import Succession, followed, split_notes
@@ -86,18 +87,21 @@ class ChainTrees:
         self._entry = entry
         self._policy = policy
         self._keys = self._trusted(keys)
+        self._check_witnesses()
         newest, note = self._checkpoint(entry.newest)
-        self._trees = {lean(note): newest.checkpoint}
-        self.checkpoints = [newest]
+        last = lean(note)
+        self._trees = {_hash(last): newest.checkpoint}  # by the hash of a note, which may be long
+        checkpoints = [newest]
         for size in reversed(entry.checkpoints[:-1]):
             older, older_note = self._checkpoint(size)
-            self._check_consistency(older.checkpoint, newest.checkpoint, lean(note))
-            self._trees[lean(older_note)] = older.checkpoint
-            self.checkpoints.insert(0, older)
+            self._check_consistency(older.checkpoint, newest.checkpoint, last)
+            self._trees[_hash(lean(older_note))] = older.checkpoint
+            checkpoints.append(older)
+        self.checkpoints = checkpoints[::-1]
 
     def tree(self, note: bytes) -> Checkpoint:
         """The checkpoint that a proof has with it. Raises Unproved for one that is none of the bundle's."""
-        found = self._trees.get(note)
+        found = self._trees.get(_hash(note))
         if found is None:
             raise Unproved("the proof is for a checkpoint that is none of this chain's in the bundle")
         return found
@@ -112,14 +116,20 @@ class ChainTrees:
             return trusted
         path = successions_path(self._chain)
         with naming(path):
-            for data in split_notes(self._archive.read(path, _MAX_SUCCESSIONS)):
-                note = Note.parse(data)
-                if Succession.parse(note.text).origin != origin:
-                    raise WrongOrigin(f"a key succession of another log than {origin!r}")
-                known = {(key.name, key.key_id) for key in trusted}
-                if any((one.name, one.key_id) in known for one in note.signatures):
-                    trusted = followed(trusted, [data])
-        return trusted
+            notes = split_notes(self._archive.read(path, _MAX_SUCCESSIONS))
+            if any(Succession.parse(Note.parse(one).text).origin != origin for one in notes):
+                raise WrongOrigin(f"a key succession of another log than {origin!r}")
+            return followed(trusted, notes)
+
+    def _check_witnesses(self) -> None:
+        """No log is a witness of itself, under whatever name. Raises NoQuorum."""
+        own = {key.public for key in self._keys}
+        for witness in self._policy.witnesses:
+            if witness.key.public in own or witness.key.name == self._entry.origin:
+                raise NoQuorum(
+                    f"the policy names a key of the log {self._entry.origin!r} itself as the witness "
+                    f"{witness.name!r}; a log cannot vouch for itself: leave that witness out"
+                )
 
     def _checkpoint(self, size: int) -> tuple[ProvedCheckpoint, Note]:
         path = checkpoint_path(self._chain, size)
@@ -153,3 +163,7 @@ class ChainTrees:
             if given.old != old.size or given.checkpoint != note:
                 raise Unproved(f"not a proof from size {old.size} to the newest checkpoint of the chain")
             verify_consistency(old.size, new.size, old.root, new.root, given.proof)
+
+
+def _hash(note: bytes) -> bytes:
+    return hashlib.sha256(note).digest()

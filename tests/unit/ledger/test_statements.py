@@ -102,11 +102,28 @@ def test_a_succession_of_another_log_is_passed_over() -> None:
     assert followed([*G[0].public, *theirs[0].public], [taken]) == (*G[0].public, *theirs[0].public)
 
 
-def test_a_later_key_may_name_an_earlier_one_and_nothing_is_gained() -> None:
-    back = G[2].succeeded_by(G[0])
-    assert followed(G[0].public, [back]) == G[0].public  # nobody here knows generation 2 yet
-    keys = followed(G[0].public, [*CHAIN[:2], back])
-    assert keys == tuple(key for each in G[:3] for key in each.public)
+@pytest.mark.parametrize("last", range(1, 5))
+def test_keys_that_succeed_each_other_in_a_circle_are_refused(last: int) -> None:
+    back = G[last].succeeded_by(G[0])
+    assert followed(G[0].public, [back]) == G[0].public  # nobody here knows that generation yet
+    with pytest.raises(BadSignature, match="in a circle"):
+        followed(G[0].public, [*CHAIN[:last], back])
+    with pytest.raises(BadSignature, match="in a circle"):
+        followed(G[0].public, [G[0].succeeded_by(G[0])])
+
+
+def test_a_key_has_one_successor() -> None:
+    """Whoever finds an old key can name another one with it; beside the first, that shows."""
+    stolen = G[0].succeeded_by(Keys(66), 500, 600)
+    for successions in ([CHAIN[0], stolen], [stolen, CHAIN[0]], [*CHAIN, stolen]):
+        with pytest.raises(BadSignature, match="two different successors"):
+            followed(G[0].public, successions)
+    assert followed(G[1].public, [*CHAIN, stolen]) == followed(G[1].public, CHAIN)  # who pinned anew
+    other = sign_statement(
+        Succession(ORIGIN, G[1].public[0], Keys(66).public[1], 100, 200), ORIGIN, G[0].ed25519
+    ).encode()
+    with pytest.raises(BadSignature, match="two different successors"):
+        followed(G[0].public, [CHAIN[0], other])
 
 
 def test_a_stranger_cannot_name_keys() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import struct
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,8 +172,108 @@ def test_all_files_together_are_limited(
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NotEvidence, match="FileNotFoundError"), opened(tmp_path / "no.zip"):
+    with pytest.raises(NotEvidence, match="No such file"), opened(tmp_path / "no.zip"):
         pass
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(NotEvidence, match="not a regular file"), opened(path):
+            pass
+
+
+def entry(**fields: bytes | int) -> bytes:
+    """The archive of one file with other fields than its own."""
+    info = zipfile.ZipInfo("a")
+    for name, value in fields.items():
+        setattr(info, name, value)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(info, b"x")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("mode", [0, 0o644, 0o100644])
+def test_a_plain_file_is_read_whoever_packed_it(mode: int, write: Callable[[bytes], Path]) -> None:
+    with opened(write(entry(external_attr=mode << 16 | 0x20))) as archive:
+        assert archive.read("a", 1) == b"x"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        entry(extra=struct.pack("<HHBL", 0x7075, 6, 1, 0) + b"b"),
+        entry(comment=b"c"),
+        *(entry(external_attr=mode << 16) for mode in (0o120777, 0o040755, 0o020666, 0o010666)),
+        *(entry(external_attr=dos) for dos in (0x10, 0x08, 0x400)),
+    ],
+    ids=["other name", "comment", "symlink", "folder", "device", "pipe", "DOS folder", "volume", "DOS link"],
+)
+def test_what_other_readers_take_for_something_else_is_refused(
+    data: bytes, write: Callable[[bytes], Path]
+) -> None:
+    with pytest.raises(NotEvidence, match="extra fields, or is another thing"), opened(write(data)):
+        pass
+
+
+ONE = zipped(("a", b"text" * 9))
+
+
+@pytest.mark.parametrize("bit", [0, 1, 3, 5, 6, 13])
+@pytest.mark.parametrize("marks", [(b"PK\x01\x02",), (b"PK\x03\x04",), (b"PK\x01\x02", b"PK\x03\x04")])
+def test_flags_are_refused(bit: int, marks: tuple[bytes, ...], write: Callable[[bytes], Path]) -> None:
+    data = bytearray(ONE)
+    for mark in marks:
+        at = data.index(mark) + (8 if mark == b"PK\x01\x02" else 6)
+        data[at : at + 2] = struct.pack("<H", 1 << bit)
+    with pytest.raises(NotEvidence), opened(write(bytes(data))):
+        pass
+
+
+@pytest.mark.parametrize("at", [*range(4, 10), *range(14, 31)])
+def test_a_file_s_own_header_says_what_the_list_says(at: int, write: Callable[[bytes], Path]) -> None:
+    data = bytearray(ONE)
+    data[at] ^= 1
+    with pytest.raises(NotEvidence, match="do not agree"), opened(write(bytes(data))):
+        pass
+
+
+def test_bytes_between_the_files_are_refused(write: Callable[[bytes], Path]) -> None:
+    start = ONE.index(b"PK\x01\x02")
+    hidden = ONE[:start].replace(b"text", b"lies")
+    for between in (b"\0", hidden):
+        data = with_end(ONE[:start] + between + ONE[start:], start=start + len(between))
+        with pytest.raises(NotEvidence, match="bytes that belong to no file"), opened(write(data)):
+            pass
+
+
+def test_files_that_share_their_bytes_are_refused(write: Callable[[bytes], Path]) -> None:
+    data = bytearray(zipped(("a", b"x"), ("b", b"x")))
+    second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
+    data[second + 42 : second + 46] = bytes(4)
+    with pytest.raises(NotEvidence, match="do not agree"), opened(write(bytes(data))):
+        pass
+
+
+def test_content_longer_than_stated_is_not_cut_off_unseen(write: Callable[[bytes], Path]) -> None:
+    """Size and checksum are those of the first four bytes, so that a reader that stops there is content."""
+    data = bytearray(ONE)
+    for mark, place in ((b"PK\x03\x04", 14), (b"PK\x01\x02", 16)):
+        at = data.index(mark) + place
+        data[at : at + 4] = struct.pack("<L", zlib.crc32(b"text"))
+        data[at + 8 : at + 12] = struct.pack("<L", 4)
+    with opened(write(bytes(data))) as archive, pytest.raises(Malformed, match="cannot be unpacked"):
+        archive.read("a", 1000)
+
+
+@given(content=st.binary(max_size=300) | st.integers(0, 300_000).map(lambda size: bytes(size)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_what_was_packed_comes_out(compression: int, content: bytes, write: Callable[[bytes], Path]) -> None:
+    with opened(write(zipped(("a", content), compression=compression))) as archive:
+        assert archive.read("a", len(content)) == content
+        assert archive.sha256("a", len(content)) == hashlib.sha256(content).digest()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)

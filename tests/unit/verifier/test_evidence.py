@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ansvar.accountability.evidence import building
 from ansvar.accountability.evidence.building import Log, Request, build
+from ansvar.accountability.evidence.errors import EvidenceError
 from ansvar.accountability.evidence.selecting import Selection, choose
 from ansvar.ledger.checkpoint import Checkpoint, cosign_ed25519, cosign_mldsa, ed25519_key, mldsa_key
 from ansvar.ledger.errors import BadSignature, Fault, LedgerError, Malformed, NoQuorum, Unproved, WrongOrigin
@@ -34,9 +37,11 @@ from ansvar.store.client import Store
 from ansvar.store.migrate import migrate
 from ansvar.store.trees import Trees
 from ansvar.vault.logkeys import LogSigner, create
+from ansvar.verifier import evidence
 from ansvar.verifier.archive import NotEvidence
 from ansvar.verifier.evidence import EvidenceReport, verify_archive
-from ansvar.verifier.manifest import Manifest, lean
+from ansvar.verifier.manifest import MAX_MANIFEST, MAX_SELECTION, Manifest, lean
+from ansvar.verifier.telling import lines_of, to_json
 from ansvar.verifier.trees import NoKey
 from evidences import (
     DEPLOYMENT,
@@ -323,6 +328,49 @@ def test_an_auditor_s_policy_may_name_the_log_too(
     assert verify(files, [], policy).rows == verify(files).rows
 
 
+@pytest.mark.parametrize("pinned", [0, 1])
+@pytest.mark.parametrize("quorum", ["self", "none"])
+def test_a_log_is_no_witness_of_itself(
+    pinned: int, quorum: str, company: Company, files: dict[str, bytes], verify: Verify
+) -> None:
+    """Neither by its cosigner's key, pinned or not, nor by its key under another name."""
+    ed25519, mldsa = company.signer.public(0)[:2]
+    given = [*company.signer.public(0)[: 1 + pinned], *company.signer.public(2)]
+    for witness in (mldsa, VerifierKey("witness.example/own", COSIGNATURE_ED25519, ed25519.public)):
+        policy = TrustPolicy.parse(f"witness self {witness}\nquorum {quorum}\n".encode())
+        with pytest.raises(NoQuorum, match="a log cannot vouch for itself"):
+            verify(files, given, policy)
+
+
+def test_what_a_report_keeps_is_limited(
+    content: bytes, files: dict[str, bytes], company: Company, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = sum(len(data) for name, data in files.items() if name.endswith(".row") or "policy/" in name)
+    monkeypatch.setattr(evidence, "MAX_KEPT", kept)
+    verify(files)
+    monkeypatch.setattr(evidence, "MAX_KEPT", kept - 1)
+    with pytest.raises(Malformed, match=f"rows and policies of more than {kept - 1} bytes in all"):
+        verify(files)
+
+
+def test_more_than_a_verifier_takes_is_not_made(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = choose(company.store, Selection(places=((0, 5),)), 10, state_rows=False)
+    with pytest.raises(EvidenceError, match="narrow the selection"):
+        build(company.store, rows, company.log, Request(("x",) * (MAX_SELECTION + 1), MADE_AT, False))
+    monkeypatch.setattr(building, "MAX_KEPT", 100)
+    with pytest.raises(EvidenceError, match="of rows and policies; narrow the selection"):
+        build(company.store, rows, company.log, Request(("x",), MADE_AT, False))
+
+
+def test_a_manifest_is_measured_before_it_is_read(files: dict[str, bytes]) -> None:
+    manifest = Manifest.parse(files["manifest.json"])
+    assert Manifest.parse(changed(manifest, selection=("x",) * MAX_SELECTION).encode())
+    with pytest.raises(NotEvidence, match="selection"):
+        Manifest.parse(changed(manifest, selection=("x",) * (MAX_SELECTION + 1)).encode())
+    with pytest.raises(NotEvidence, match=f"length: more than {MAX_MANIFEST} bytes"):
+        Manifest.parse(b"[" * (MAX_MANIFEST + 1))
+
+
 def test_an_older_tree_needs_no_signature_but_the_newest_one_does(
     company: Company, files: dict[str, bytes], verify: Verify
 ) -> None:
@@ -359,8 +407,13 @@ def test_a_key_that_was_replaced_leads_to_the_new_one(engine: str, tmp_path: Pat
     files = unpacked(company.bundle(Selection(places=((0, 5), (0, 299))), state_rows=False).content)
     with_store.close()
     path = packed(files, tmp_path / "case.zip")
-    assert all(one.signed_by_log for one in verify_archive(path, old).checkpoints)
+    by_old = verify_archive(path, old)
+    assert all(one.signed_by_log for one in by_old.checkpoints)
+    assert to_json(by_old)["verified_by"] == {"0": "successor"}
+    assert "verified by a successor of the key that was given" in "\n".join(lines_of(by_old))
     new = verify_archive(path, company.signer.public(0)[:2])
+    assert to_json(new)["verified_by"] == {"0": "pinned key"}
+    assert "  verified by a key that was given" in lines_of(new)
     assert [(one.checkpoint.size, one.signed_by_log) for one in new.checkpoints] == [
         (100, False),
         (300, True),
@@ -516,6 +569,7 @@ def test_the_verifier_needs_cryptography_alone(
     report = json.loads(told.stdout)
     assert (told.returncode, report["holds"], report["verdicts"]) == (0, True, None)
     assert report["unproved"]["complete"] is None
+    os.mkfifo(tmp_path / "pipe")
     forged = packed(swapped(files, "chains/0/rows/5.row", "chains/0/rows/6.row"), tmp_path / "forged.zip")
     cases = [
         ((forged, "--key", keys), 1, "reordered"),
@@ -525,7 +579,10 @@ def test_the_verifier_needs_cryptography_alone(
         ((case, "--key", case), 2, "--key"),
         ((case, "--key", keys, "--policy", keys), 2, "--policy: trust policy, line 1"),
         ((keys, "--key", keys), 2, "evidence bundle, archive"),
-        ((tmp_path / "none.zip", "--key", keys), 2, "FileNotFoundError"),
+        ((tmp_path / "none.zip", "--key", keys), 2, "No such file"),
+        ((case, "--key", "a+b+" + "c" * 5000), 2, "--key: verifier key"),
+        ((tmp_path / "pipe", "--key", keys), 2, "not a regular file"),
+        ((case, "--key", tmp_path / "pipe"), 2, "not a regular file"),
     ]
     for arguments, code, words in cases:
         done = alone(*arguments)

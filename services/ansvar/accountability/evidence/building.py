@@ -42,8 +42,11 @@ from ansvar.store.client import Store
 from ansvar.store.ledger import COLUMNS_SQL
 from ansvar.store.trees import Trees
 from ansvar.verifier.archive import MAX_BYTES, MAX_FILES
+from ansvar.verifier.evidence import MAX_KEPT
 from ansvar.verifier.manifest import (
     MANIFEST,
+    MAX_MANIFEST,
+    MAX_SELECTION,
     ROWS,
     WITNESSES,
     ChainEntry,
@@ -135,7 +138,19 @@ def build(
         policies=tuple(sha256.hex() for sha256 in policies),
         documents={name: hashlib.sha256(text).hexdigest() for name, text in texts.items()},
     )
+    _check_limits(manifest, files)
     return Made(archived({**files, **texts, MANIFEST: manifest.encode()}), manifest)
+
+
+def _check_limits(manifest: Manifest, files: dict[str, bytes]) -> None:
+    """Raise EvidenceError for more rows, policies or criteria than a verifier takes."""
+    kept = [*(row_path(chain, seq) for chain, seq, _ in manifest.rows), *map(policy_path, manifest.policies)]
+    if sum(len(files[path]) for path in kept) > MAX_KEPT:
+        raise EvidenceError(
+            f"a bundle has at most {MAX_KEPT >> 20} MiB of rows and policies; narrow the selection"
+        )
+    if len(manifest.selection) > MAX_SELECTION or len(manifest.encode()) > MAX_MANIFEST:
+        raise EvidenceError("more rows or criteria than a bundle's manifest holds; narrow the selection")
 
 
 def archived(files: dict[str, bytes]) -> bytes:
