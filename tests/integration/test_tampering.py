@@ -25,6 +25,7 @@ from ansvar.accountability.verification import verify_everything
 from ansvar.cli.program import run
 from ansvar.deployment import Deployment, to_record
 from ansvar.directory import DataDirectory
+from ansvar.embedded.checked import self_check
 from ansvar.events.intake import PUBLIC_BYTES
 from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.columns import COLUMNS_V1, names
@@ -32,6 +33,7 @@ from ansvar.ledger.notes import Note
 from ansvar.ledger.row import Row, seal
 from ansvar.ledger.statements import join_notes
 from ansvar.ledger.tiles import Frontier
+from ansvar.settings import Settings
 from ansvar.store import verify as verify_module
 from ansvar.store.catalogue import Catalogue
 from ansvar.store.checkpoints import Checkpoints, Stored
@@ -747,3 +749,12 @@ def test_what_a_worker_adds_meanwhile_is_no_fault(world: World) -> None:
     assert [chain.faults for chain in report.chains] == [(), ()]
     assert report.chains[0].rows == head.seq + 1
     assert world.verify(anchored=False).chains[0].rows == head.seq + 2
+
+
+def test_the_stacks_own_look_finds_it_too(world: World) -> None:
+    check = self_check(world.directory, Settings(), world.store)
+    before = check(lambda: False)
+    world.alter("ledger", "system = 'forged'", "chain = 1 AND seq = 5")
+    assert check(lambda: True) == []  # broken off, because the stack stops
+    [found] = [wrong for wrong in check(lambda: False) if wrong not in before]
+    assert (found.chain, found.seq, found.text.partition(":")[0]) == (1, 5, "edited")
