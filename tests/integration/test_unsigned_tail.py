@@ -106,20 +106,8 @@ async def test_a_genuine_tail_is_recomputed_and_then_signed(deployed: Deployed) 
     assert [size(deployed, chain) for chain in CHAINS] == sizes
 
 
-async def test_a_history_without_its_checkpoints_is_recomputed(deployed: Deployed) -> None:
-    """An admin rewrites a row and all that follow, with right links, and takes every checkpoint away."""
-    await sign(deployed)
-    rewrite(deployed, chain=0, seq=5)
-    for table in ("checkpoints", "tiles"):
-        deployed.store.command(f"DELETE FROM {{database}}.{table} WHERE chain = 0")
-    async with deployed.worker() as worker:
-        error = await until(lambda: worker.failure.error, "found")
-        assert isinstance(error, Forked)
-        assert "chain 0, seq 5: forked" in str(error)
-
-
 async def test_a_history_is_held_against_the_anchors(deployed: Deployed, tmp_path: Path) -> None:
-    """The same, where the records that could tell are not needed: a checkpoint was kept outside the store."""
+    """An admin rewrites rows and takes every checkpoint away, but for one outside the store."""
     await sign(deployed)
     anchors = Anchors(tmp_path / "anchors")
     newest = Checkpoints(deployed.store).newest(0)

@@ -231,12 +231,12 @@ async def test_effects_whose_records_expired_are_said_to_be_lost(deployed: Deplo
     await delete_before(deployed, 0, 1)
     await deployed.send([b"bad 2"])
     await deployed.processed()
-    expected = {("log.effects_lost", 1), ("log.unsigned", 1), ("log.refused", 2)}
+    expected = {("log.effects_lost", 1), ("log.refused", 2)}
     assert {(alert["rule"], alert["seq"]) for alert in await deployed.alerts()} == expected
     assert [row.offset for row in deployed.rows()] == [0, 1]
     await deployed.processed()
     again = Counter(alert["rule"] for alert in await deployed.alerts())
-    assert again == {"log.effects_lost": 1, "log.refused": 1, "log.unsigned": 2}  # as long as nobody signs
+    assert again == {"log.effects_lost": 1, "log.refused": 1}
     assert deployed.intact()
 
 

@@ -120,7 +120,7 @@ class Carrier:
         tree = await ask(lambda: parts.trees.take_up(partition, newest, head.seq + 1))
         await self._waiting.patiently(tenure, lambda: check_stream(parts.reader, partition, head.row))
         through = await self._after_lost(tenure, head, through)
-        certain = min(through, 0 if newest is None else newest.size - 1)  # genesis is known byte for byte
+        certain = through if newest is None else min(through, newest.size - 1)
         certain = await self._after_expired(tenure, head, certain)
         first = await ask(lambda: parts.ledger.first_of_record(partition, max(certain + 1, 1), head.seq))
         if first > head.seq:
