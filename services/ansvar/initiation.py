@@ -83,17 +83,18 @@ def log_signer(keys: Path, store: Store, settings: Settings, deployment: Deploym
     signed has lost its key: a new one in its place would look like another log's.
     """
     passphrase = _passphrase(settings.log_key_passphrase_file)
-    if not Checkpoints(store).chains():
+    checkpoints = Checkpoints(store)
+    signed = checkpoints.chains()
+    if not signed:
         logkeys.create(keys, passphrase)
     signer = LogSigner(keys, deployment.id, passphrase)
-    _check_signed(Checkpoints(store), signer)
+    _check_signed(checkpoints, signed, signer)
     signer.publish(range(deployment.chains))
     return signer
 
 
-def _check_signed(checkpoints: Checkpoints, signer: LogSigner) -> None:
+def _check_signed(checkpoints: Checkpoints, chains: list[int], signer: LogSigner) -> None:
     """Raise KeyFileError unless these keys signed the newest checkpoint of some chain, if there is any."""
-    chains = checkpoints.chains()
     for chain in chains:
         newest = checkpoints.newest(chain)
         try:

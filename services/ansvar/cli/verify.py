@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -111,15 +109,16 @@ def verify(
 
 
 def _report(directory: DataDirectory, full: bool, anchors: list[Path]) -> Report:
-    from ansvar.accountability.verification import anchor_files, log_keys, rows_total, verify_everything
+    from ansvar.accountability.verification import rows_total
+    from ansvar.embedded.checked import verified
     from ansvar.embedded.stack import running_stack
-    from ansvar.enforcement.wiring import open_vault
     from ansvar.settings import settings
 
     note = running_stack(directory)
     if note is not None:
         return _asked(note, full, anchors)
-    with opened(directory) as store, closing(open_vault(directory, settings())) as vault, _bar() as bar:
+    chosen = settings()
+    with opened(directory) as store, _bar() as bar:
         task = bar.add_task("", total=rows_total(store))
         seen: dict[int, int] = {}
 
@@ -127,15 +126,7 @@ def _report(directory: DataDirectory, full: bool, anchors: list[Path]) -> Report
             seen[chain] = rows
             bar.update(task, completed=sum(seen.values()))
 
-        return verify_everything(
-            store,
-            vault,
-            advance,
-            full=full,
-            signer=log_keys(directory.keys, store, settings()),
-            anchors=anchor_files(directory.anchors, anchors),
-            now=time.time_ns() // 1_000_000,
-        )
+        return verified(directory, chosen, store, advance, full=full, anchors=anchors)
 
 
 def _bar() -> Progress:

@@ -1,20 +1,51 @@
-"""The stack's self-check: the whole verification, as the worker runs it now and then."""
+"""Verifying a data directory's ledger: for a command, for the API, and for the worker now and then."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
+from ansvar.accountability.report import Report
 from ansvar.accountability.verification import anchor_files, log_keys, verify_everything
 from ansvar.directory import DataDirectory
 from ansvar.enforcement.self_checking import Check, Wrong
 from ansvar.enforcement.wiring import open_vault
 from ansvar.settings import Settings
 from ansvar.store.client import Store
+from ansvar.store.verify import ProgressOfChains
 
 
 class _Stopped(Exception):
     """The stack is about to stop, so nobody waits for the result."""
+
+
+def verified(
+    directory: DataDirectory,
+    settings: Settings,
+    store: Store,
+    progress: ProgressOfChains | None = None,
+    *,
+    full: bool = False,
+    anchors: Iterable[Path] = (),
+) -> Report:
+    """Verify the ledger with the vault, log keys and anchor files (unless some are named) that are there.
+
+    What is intact is signed and stored. Blocks. Raises StoreError or VaultError.
+    """
+    vault = open_vault(directory, settings)
+    try:
+        return verify_everything(
+            store,
+            vault,
+            progress,
+            full=full,
+            signer=log_keys(directory.keys, store, settings),
+            anchors=anchor_files(directory.anchors, anchors),
+            now=time.time_ns() // 1_000_000,
+        )
+    finally:
+        vault.close()
 
 
 def self_check(directory: DataDirectory, settings: Settings, store: Store) -> Check:
@@ -26,20 +57,10 @@ def self_check(directory: DataDirectory, settings: Settings, store: Store) -> Ch
             if stopped():
                 raise _Stopped
 
-        vault = open_vault(directory, settings)
         try:
-            report = verify_everything(
-                store,
-                vault,
-                going_on,
-                signer=log_keys(directory.keys, store, settings),
-                anchors=anchor_files(directory.anchors),
-                now=time.time_ns() // 1_000_000,
-            )
+            report = verified(directory, settings, store, going_on)
         except _Stopped:
             return []
-        finally:
-            vault.close()
         found = [Wrong(c.chain, f.seq, f"{f.kind}: {f.message}") for c in report.chains for f in c.faults]
         return [*found, *(Wrong(0, 0, line) for line in report.beside)]
 

@@ -25,13 +25,12 @@ from ansvar.accountability.findings import open_findings
 from ansvar.accountability.findings import to_json as findings_to_json
 from ansvar.accountability.published import PublishedLog
 from ansvar.accountability.report import to_json
-from ansvar.accountability.verification import anchor_files, log_keys, verify_everything
 from ansvar.api.app import make_api
 from ansvar.deployment import Deployment
 from ansvar.directory import DataDirectory
 from ansvar.embedded.blocking import Abortable, to_the_end
 from ansvar.embedded.broker import EmbeddedBroker
-from ansvar.embedded.checked import self_check
+from ansvar.embedded.checked import self_check, verified
 from ansvar.embedded.errors import EmbeddedError
 from ansvar.embedded.owning import StackNote, write_note
 from ansvar.embedded.owning import StackRunning as StackRunning
@@ -47,7 +46,7 @@ from ansvar.enforcement.errors import NotRunning
 from ansvar.enforcement.health import Health
 from ansvar.enforcement.progressing import Pulse, lag
 from ansvar.enforcement.sweep.running import Swept, sweep_and_record
-from ansvar.enforcement.wiring import make_topics, open_enforcer, open_reader, open_store, open_vault
+from ansvar.enforcement.wiring import make_topics, open_enforcer, open_reader, open_store
 from ansvar.initiation import CONTROL_PRODUCER, LocalProducer, initiate
 from ansvar.policy.verdict import Severity
 from ansvar.settings import Settings, external_kafka
@@ -85,15 +84,8 @@ class Stack(Struct, frozen=True):
 
     def verify(self, full: bool = False, anchors: Sequence[str] = ()) -> dict[str, Any]:
         """Verify every chain; what `ansvar verify --json` prints. `anchors` are paths. Blocks."""
-        vault = open_vault(self.directory, self.settings)
-        files = anchor_files(self.directory.anchors, map(Path, anchors))
-        signer = log_keys(self.directory.keys, self.store, self.settings)
-        now = time.time_ns() // 1_000_000
-        try:
-            found = verify_everything(self.store, vault, full=full, signer=signer, anchors=files, now=now)
-            return to_json(found)
-        finally:
-            vault.close()
+        named = map(Path, anchors)
+        return to_json(verified(self.directory, self.settings, self.store, full=full, anchors=named))
 
     async def caught_up(self, progress: Callable[[str, int, int], None]) -> None:
         """Wait until every record is in the ledger with its effects; raises what stopped the worker."""
