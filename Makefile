@@ -40,7 +40,7 @@ test: setup
 	$(BIN)/coverage run -m pytest -m "not nightly" --numprocesses 2 --dist loadfile tests/unit
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include="services/ansvar/events/*,services/ansvar/policy/*,services/ansvar/ledger/*" --fail-under=95
-	$(BIN)/python -m pytest -m "not nightly" --numprocesses 2 --dist loadfile --ignore=tests/unit
+	$(BIN)/python -m pytest -m "not nightly" --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore=tests/unit
 
 nightly: setup
 	$(BIN)/python -m pytest -m nightly

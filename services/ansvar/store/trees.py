@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from ansvar.ledger.proofs import Parts, consistency_parts, inclusion_parts, peaks, proof
 from ansvar.ledger.tiles import HEIGHT, WIDTH, Frontier, Tile, TileHashes, tiles_for
@@ -24,6 +24,14 @@ CompletedTile = tuple[int, int, bytes]  # level, index, root
 
 _STRETCH: Final = 1 << 20  # rows whose tiles one query computes
 _ROW: Final = struct.Struct("<IBQ32s")
+_LEAVES: Final = (
+    "SELECT seq, leaf FROM {database}.ledger "
+    "WHERE chain = {chain:UInt32} AND intDiv(seq, 256) IN {tiles:Array(UInt64)}"
+)
+_ROOTS: Final = (
+    "SELECT level, index, root FROM {database}.tiles "
+    "WHERE chain = {chain:UInt32} AND (level, intDiv(index, 256)) IN {tiles:Array(Tuple(UInt8, UInt64))}"
+)
 _LEAF: Final = struct.Struct("<Q32s")
 _ROOT: Final = struct.Struct("<BQ32s")
 
@@ -113,42 +121,30 @@ class Trees:
         return [bytes(root) for _, _, _, root in found]
 
     def _leaves(self, chain: int, tiles: Sequence[Tile]) -> dict[Tile, bytes]:
-        spans = [(tile.index * WIDTH, tile.index * WIDTH + tile.width) for tile in tiles]
-        conditions = [f"(seq >= {{a{n}:UInt64}} AND seq < {{b{n}:UInt64}})" for n in range(len(tiles))]
-        data = self._spans("SELECT seq, leaf FROM {database}.ledger", conditions, chain, spans)
-        found = sorted(_LEAF.iter_unpack(data))
+        found: dict[int, list[tuple[int, bytes]]] = {tile.index: [] for tile in tiles}
+        for seq, leaf in sorted(_LEAF.iter_unpack(self._asked(_LEAVES, chain, list(found)))):
+            found[seq // WIDTH].append((seq, leaf))
         return {
-            tile: b"".join([leaf for seq, leaf in found if a <= seq < b])
-            for tile, (a, b) in zip(tiles, spans, strict=True)
+            tile: b"".join([leaf for seq, leaf in found[tile.index] if seq % WIDTH < tile.width])
+            for tile in tiles
         }
 
     def _roots(self, chain: int, tiles: Sequence[Tile]) -> dict[Tile, bytes]:
         """The hashes of a tile above level 0 are the roots of 256 tiles of the level below."""
-        spans = [(tile.index * WIDTH, tile.index * WIDTH + tile.width) for tile in tiles]
-        conditions = [
-            f"(level = {tile.level - 1} AND index >= {{a{n}:UInt64}} AND index < {{b{n}:UInt64}})"
-            for n, tile in enumerate(tiles)
-        ]
-        data = self._spans("SELECT level, index, root FROM {database}.tiles", conditions, chain, spans)
-        found = sorted(set(_ROOT.iter_unpack(data)))  # what was kept twice counts once
+        found: dict[tuple[int, int], list[tuple[int, bytes]]] = {(t.level - 1, t.index): [] for t in tiles}
+        data = self._asked(_ROOTS, chain, list(found))
+        for level, index, root in sorted(set(_ROOT.iter_unpack(data))):  # what was kept twice counts once
+            found[level, index // WIDTH].append((index, root))
         return {
             tile: b"".join(
-                [root for level, index, root in found if level == tile.level - 1 and a <= index < b]
+                [root for index, root in found[tile.level - 1, tile.index] if index % WIDTH < tile.width]
             )
-            for tile, (a, b) in zip(tiles, spans, strict=True)
+            for tile in tiles
         }
 
-    def _spans(
-        self, select: str, conditions: list[str], chain: int, spans: Sequence[tuple[int, int]]
-    ) -> bytes:
-        """The rows in these spans as bytes, in no order: sorting and parting them costs less here."""
-        if not spans:
-            return b""
-        bound = {
-            f"{side}{n}": at for n, span in enumerate(spans) for side, at in zip("ab", span, strict=True)
-        }
-        sql = f"{select} WHERE chain = {{chain:UInt32}} AND ({' OR '.join(conditions)})"
-        return self._store.raw(sql, {"chain": chain, **bound})
+    def _asked(self, sql: str, chain: int, tiles: list[Any]) -> bytes:
+        """The rows of whole tiles as bytes, in no order: sorting and parting them costs less here."""
+        return self._store.raw(sql, {"chain": chain, "tiles": tiles}) if tiles else b""
 
 
 def _tile_roots_sql() -> str:
