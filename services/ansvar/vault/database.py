@@ -52,6 +52,8 @@ class Database:
         if self.sqlite:
             sa.event.listen(self._engine, "connect", _configure_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            sa.event.listen(self._engine, "handle_error", _give_up_if_cut_off)
 
     @classmethod
     def in_file(cls, path: Path) -> Database:
@@ -127,7 +129,7 @@ class Database:
                     connection = connection.execution_options(ansvar_begin=begin)
                 with connection.begin():
                     yield connection
-        except (DBAPIError, sa.exc.TimeoutError) as error:
+        except (DBAPIError, sa.exc.TimeoutError, ConnectionError, TimeoutError) as error:
             raise _unavailable(error) from None
 
     def _check_file(self) -> None:
@@ -155,6 +157,12 @@ def _unavailable(error: Exception) -> VaultError:
     return VaultUnavailable(
         f"the vault did not answer ({type(cause).__name__}). Is its database up and writable?"
     )
+
+
+def _give_up_if_cut_off(context: sa.engine.ExceptionContext) -> None:
+    # pg8000 lets some errors of its socket through as they are: such a connection must not be used again
+    if isinstance(context.original_exception, OSError):
+        context.is_disconnect = True
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -151,9 +151,7 @@ class Rotation:
                 raise VaultError(f"key-encryption key {number} is in use: rotate first")
             under = sa.select(_subjects.c.kek).where(_subjects.c.kek == number).limit(1)
             if connection.execute(under).first() is not None:
-                raise VaultError(
-                    f"rows are still sealed under key-encryption key {number}: seal them anew first"
-                )
+                raise VaultError(f"rows are still under key-encryption key {number}: seal them anew first")
             gone = sa.update(_keys).where(_keys.c.number == number, _keys.c.destroyed_at.is_(None))
             connection.execute(gone.values(destroyed_at=now))
         self._keys.destroy(number, bytes(found.check_value))

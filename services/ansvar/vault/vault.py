@@ -257,7 +257,7 @@ class Vault:
                 continue
             if row.person.chain != chain:
                 raise VaultError(
-                    f"chain {chain}, seq {end.seq}: ends a reference of chain {row.person.chain}"
+                    f"chain {chain}, seq {end.seq}: a reference of chain {row.person.chain} cannot end here"
                 )
             generation = row.person.generation
             ended[end.reference] = {"of_tag": row.tag, "of_generation": generation, "seq": end.seq}
