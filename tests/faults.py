@@ -19,7 +19,7 @@ from ansvar.enforcement.ports import Bounds
 from ansvar.store.client import Parameters, Store
 from ansvar.store.errors import StoreError, StoreUnavailable
 from ansvar.vault.errors import VaultError, VaultUnavailable
-from ansvar.vault.vault import Person, Vault, Wanted
+from ansvar.vault.vault import End, Held, Vault, Wanted
 from records import KeptMessages, RecordedTopic
 
 T = TypeVar("T")
@@ -112,15 +112,15 @@ class FailingVault(Vault):
         self.__dict__.update(sound.__dict__)
         self._faults = faults
 
-    def resolve(self, wanted: Sequence[Wanted]) -> dict[bytes, Person]:
+    def resolve(self, wanted: Sequence[Wanted]) -> dict[bytes, Held]:
         return self._faults.around("resolve", lambda: super(FailingVault, self).resolve(wanted), _VAULT)
 
     def effects_through(self) -> Mapping[int, int]:
         return self._faults.around("through", super().effects_through, _VAULT)
 
-    def advance(self, chain: int, previous: int, through: int) -> None:
+    def advance(self, chain: int, previous: int, through: int, ends: Sequence[End] = ()) -> None:
         self._faults.around(
-            "advance", lambda: super(FailingVault, self).advance(chain, previous, through), _VAULT
+            "advance", lambda: super(FailingVault, self).advance(chain, previous, through, ends), _VAULT
         )
 
 

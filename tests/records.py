@@ -54,6 +54,7 @@ from ansvar.vault.generator import SeededGenerator
 from ansvar.vault.keys import DeploymentKeys, SubjectKeys, lookup_tag
 from ansvar.vault.logkeys import LogSigner
 from ansvar.vault.vault import Vault
+from ansvar.vault.wrapping import FileKeys
 
 CHAINS = 4
 HOUR = 3_600_000
@@ -310,7 +311,7 @@ class KeptMessages(Publisher):
 
 def vault(path: Path) -> Vault:
     """A vault whose references and keys are the same in every run."""
-    return Vault.in_file(path, SeededGenerator(SEED))
+    return Vault.in_file(path, SeededGenerator(SEED), FileKeys(path.parent / "keys"))
 
 
 def parts(

@@ -35,11 +35,13 @@ from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store, chdb_dsn
 from ansvar.store.ledger import LedgerStore
 from ansvar.vault import keyring
+from ansvar.vault.database import Database
 from ansvar.vault.errors import VaultError
 from ansvar.vault.generator import Generator, RandomGenerator
 from ansvar.vault.keyring import Keyring
 from ansvar.vault.keys import DeploymentKeys
 from ansvar.vault.vault import Vault
+from ansvar.vault.wrapping import FileKeys
 
 
 def open_store(directory: DataDirectory, settings: Settings) -> Store:
@@ -51,9 +53,12 @@ def open_store(directory: DataDirectory, settings: Settings) -> Store:
 
 
 def open_vault(directory: DataDirectory, settings: Settings, generator: Generator | None = None) -> Vault:
-    """The vault that the settings name, SQLite by default."""
-    made = generator or RandomGenerator()
-    return Vault.in_file(directory.vault, made) if settings.vault is None else Vault(settings.vault, made)
+    """The vault that the settings name, SQLite by default, under the keys of the data directory.
+
+    Raises VaultError, also where a key is missing or another vault's.
+    """
+    database = Database.in_file(directory.vault) if settings.vault is None else Database(settings.vault)
+    return Vault(database, generator or RandomGenerator(), FileKeys(directory.keys))
 
 
 def check_vault(vault: Vault, deployment: Deployment, ledger: LedgerStore) -> None:
