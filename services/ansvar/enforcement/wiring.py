@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from pathlib import Path
 
-from ansvar.deployment import Deployment, from_record
+from ansvar.deployment import FORWARDER, Deployment, from_record
 from ansvar.directory import DataDirectory
 from ansvar.emitter.kafka import KafkaSettings
+from ansvar.emitter.kit import ProducerKit
 from ansvar.enforcement.anchoring import Anchors
 from ansvar.enforcement.effects import Topics
 from ansvar.enforcement.enforcer import Enforcer, Parts
+from ansvar.enforcement.forwarding import Forwarder
 from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.kafka import KafkaPublisher, KafkaReader
+from ansvar.enforcement.linking import Home
 from ansvar.enforcement.opening import Opener
 from ansvar.enforcement.people import People
 from ansvar.enforcement.publishing import checkpointing, meanwhile, teller
@@ -94,11 +98,11 @@ def as_recorded(store: Store) -> tuple[Judge, dict[str, ProducerScope]]:
     return lambda policy, engine: (bundle(policy), engine), claims
 
 
-def rules(store: Store, ring: Keyring, deployment: Deployment) -> Rules:
-    """What judging needs; bundles come from the store."""
+def rules(store: Store, ring: Keyring, deployment: Deployment, home: Home | None = None) -> Rules:
+    """What judging needs; bundles come from the store. `home` says an identifier's own chain."""
     catalogue = Catalogue(store)
     secret = DeploymentKeys(ring.deployment_secret)
-    return Rules(secret, bundles(catalogue), scopes(deployment), catalogue.put_bundle)
+    return Rules(secret, bundles(catalogue), scopes(deployment), catalogue.put_bundle, home)
 
 
 def opener(deployment: Deployment, ring: Keyring) -> Opener:
@@ -111,8 +115,14 @@ def opener(deployment: Deployment, ring: Keyring) -> Opener:
         partition_key=ring.partition_key,
         chains=deployment.chains,
         controllers=deployment.controllers(),
+        forwarders=frozenset((FORWARDER,)) if deployment.forwards() else frozenset(),
         operator=deployment.operator,
     )
+
+
+def forwarder(keys: Path, deployment: Deployment) -> Forwarder | None:
+    """What seals what chains tell each other; None where the deployment knows of no such producer."""
+    return Forwarder(ProducerKit.read(keyring.kit_path(keys, FORWARDER))) if deployment.forwards() else None
 
 
 def topics(deployment: Deployment, settings: Settings) -> Topics:
@@ -176,18 +186,20 @@ async def open_enforcer(
             meanwhile(checkpointer.run, failed),
             meanwhile(SelfCheck(check, tell, settings.self_check_seconds).run, failed),
         ):
+            opens = opener(deployment, ring)
             yield Enforcer(
                 Parts(
                     deployment=deployment,
                     ledger=LedgerStore(store),
                     vault=vault,
                     people=People(vault, ring.pepper),
-                    opener=opener(deployment, ring),
-                    rules=rules(store, ring, deployment),
+                    opener=opens,
+                    rules=rules(store, ring, deployment, opens.home),
                     reader=reader,
                     publisher=publisher,
                     topics=topics(deployment, settings),
                     trees=trees,
+                    forwarder=forwarder(directory.keys, deployment),
                     alert_on=settings.alert_on,
                 )
             )
