@@ -19,6 +19,7 @@ from ansvar.events.model import (
     ContractEvent,
     DisclosureEvent,
     Event,
+    Identifier,
     NoticeEvent,
     ProcessingEvent,
     RightsEvent,
@@ -62,7 +63,7 @@ class Sealing(Protocol):
 
     def contract_id(self, value: str) -> bytes: ...
     def correlation_id(self, value: str) -> bytes: ...
-    def actor(self) -> str: ...
+    def actor(self, named: str | Identifier | None) -> str: ...
     def details(self, text: bytes) -> bytes: ...
 
 
@@ -128,18 +129,21 @@ def event_row(
     *,
     request: bytes | None = None,
     own_request: bool = False,
+    masked: tuple[str, ...] = (),
 ) -> Row:
     """The row of one judged event.
 
     `request` is the keyed id of the request that the event names: that of a rights event, and of a disclosure
     whose reference is a request of the subject's. `own_request` tells whether the latter is a portability
-    request that stands (clause 9.4).
+    request that stands (clause 9.4). `masked` names the fields of which something was masked.
     """
     extra = {name: value for name in EXTRA_FIELDS[type(event)] if (value := getattr(event, name)) is not None}
     if event.compelling_grounds is not None:
         extra["compelling_grounds"] = True
     if own_request:
         extra["own_request"] = True
+    if masked:
+        extra["masked"] = ",".join(masked)
     reason = event.reason if isinstance(event, RightsEvent) else None
     if reason is not None:
         extra["reason"] = True
@@ -157,7 +161,7 @@ def event_row(
         occurred_at=microseconds(event.occurred_at),
         subject=sealing.reference,
         system=event.system,
-        actor=sealing.actor(),
+        actor=sealing.actor(event.actor),
         purpose=event.purpose or "",
         legal_basis=event.legal_basis or "",
         role=event.role,
