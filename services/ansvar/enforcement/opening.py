@@ -14,20 +14,32 @@ from collections.abc import Mapping
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from msgspec import Struct
+from msgspec import DecodeError, Struct
+from msgspec.structs import replace
 
 from ansvar.events import codec
 from ansvar.events.control import ActivatePolicy, Control, check_activation, decode_control
-from ansvar.events.envelope import OpenSession, RecordType, SessionHeader, SplitRecord, open_session, split
-from ansvar.events.errors import EventError, InvalidEvent
+from ansvar.events.envelope import (
+    ID_BYTES,
+    OpenSession,
+    RecordType,
+    SessionHeader,
+    SplitRecord,
+    open_session,
+    split,
+)
+from ansvar.events.errors import EventError, InvalidEvent, UndecodableRecord
+from ansvar.events.forwarded import Arrived, Forwarded, ForwardedEvent, Wanted, Who, decode_forwarded
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.intake import IntakePrivateKey
 from ansvar.events.model import Event, Identifier
 from ansvar.events.partition import home_of, partition_of
-from ansvar.events.refusal import BrokenBundle, NotAController
+from ansvar.events.refusal import BrokenBundle, NotAController, NotAForwarder
 from ansvar.policy.errors import BundleError
 from ansvar.policy.loader import bundle_from_bytes
+from ansvar.policy.state import decode_state
 
+_PAIR: Final = b"ansvar/forwarded/v1"
 _SESSIONS_CACHED: Final = 10_000
 
 
@@ -100,7 +112,18 @@ class Command(Struct, frozen=True):
         return (command.bundle,) if isinstance(command, ActivatePolicy) else ()
 
 
-Opened = Batch | Close | Command | Refusal
+class Told(Struct, frozen=True):
+    """What another chain tells this one about a person, authenticated.
+
+    `header` names as its session the pair of chains, in which `number` counts, whichever worker sealed it.
+    """
+
+    header: SessionHeader
+    number: int
+    forwarded: Forwarded
+
+
+Opened = Batch | Close | Command | Told | Refusal
 
 
 class Opener:
@@ -116,6 +139,7 @@ class Opener:
         partition_key: bytes,
         chains: int,
         controllers: frozenset[str] = frozenset(),
+        forwarders: frozenset[str] = frozenset(),
         operator: bytes = b"",
     ) -> None:
         self._deployment = deployment
@@ -125,6 +149,7 @@ class Opener:
         self._partition_key = partition_key
         self._chains = chains
         self._controllers = controllers
+        self._forwarders = forwarders
         self._operator = operator
         self._sessions: OrderedDict[bytes, OpenSession] = OrderedDict()
 
@@ -175,11 +200,34 @@ class Opener:
                 return Close(header, number, codec.decode_close(body, fingerprint))
             case RecordType.CONTROL:
                 return Command(header, number, self._commanded(header, body, fingerprint), body)
+            case RecordType.FORWARDED:
+                return self._told(header, number, decode_forwarded(body, fingerprint), partition)
             case other:
                 return Refusal(
                     "unsupported_type",
                     f"{other.name.lower()} records are not handled by this version; upgrade the worker",
                 )
+
+    def _told(self, header: SessionHeader, number: int, forwarded: Forwarded, partition: int) -> Told:
+        if header.producer not in self._forwarders:
+            raise NotAForwarder(f"producer {header.producer!r} is not registered for forwarded records")
+        named: Who = b""
+        match forwarded.content:
+            case Arrived(state=state, kept=named):
+                try:
+                    decode_state(state)
+                except DecodeError as error:
+                    raise UndecodableRecord("a forwarded state cannot be read") from error
+            case Wanted(who=named):
+                pass
+            case ForwardedEvent(event=event) if normalise_event(event) != event:
+                raise UndecodableRecord("a forwarded event has an identifier not in its normal form")
+        if isinstance(named, Identifier) and self.home(named) != partition:
+            raise UndecodableRecord("a forwarded record names a person of another partition")
+        if not 0 <= forwarded.chain < self._chains:
+            raise UndecodableRecord(f"a forwarded record comes from chain {forwarded.chain}, which is none")
+        pair = hashlib.sha256(_PAIR + forwarded.chain.to_bytes(4, "big")).digest()[:ID_BYTES]
+        return Told(replace(header, session=pair), number, forwarded)
 
     def _commanded(self, header: SessionHeader, body: bytes, fingerprint: bytes) -> Control:
         if header.producer not in self._controllers:
@@ -195,9 +243,10 @@ class Opener:
 
     def _unfit(self, event: Event, partition: int) -> Refusal | None:
         """Why an authenticated event cannot be judged: a fault of its producer, which the SDK prevents."""
-        if event.aliases:
+        if event.aliases and not self._forwarders:
             return Refusal(
-                "unsupported_aliases", "aliases are not handled by this version; send one identifier"
+                "unsupported_aliases",
+                "this deployment was founded by a version without aliases; send one identifier",
             )
         try:
             normal = normalise_event(event)

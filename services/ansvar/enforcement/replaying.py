@@ -2,8 +2,9 @@
 
 Pure but for reading rows. An event is rebuilt from its row as far as rules look at it: persons are their
 references, request and contract ids their keyed ids, free text only its being there. Facts that came from the
-record's broker (`recorded_at`) or from the worker's own judgement of identity (`own_request`) stand in the
-row. So who has the ledger and the bundles, and nothing else, can compute every verdict.
+record's broker (`recorded_at`; of a forwarded event, that of the record in which it was first sent) or from
+the worker's own judgement of identity (`own_request`) stand in the row. So who has the ledger and the
+bundles, and nothing else, can compute every verdict.
 
 Not handled here: whether the rows are what was sealed (`ansvar verify`).
 """
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, extra_of, time_of
+from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, extra_of, origin_of, time_of
 from ansvar.enforcement.subjects import Subjects
 from ansvar.events.model import EVENT_TYPES, Event, Identifier
 from ansvar.ledger.row import ZERO16, Row
@@ -66,14 +67,15 @@ def replay(rows: Iterable[Row], judge: Judge, scopes: Mapping[str, ProducerScope
         state = subjects.state(row.subject)
         bundle, engine = judge(row.policy, row.engine)
         own = bool(extra_of(row).get("own_request"))
+        recorded_at, producer = origin_of(row)
         verdict = decide(
             event,
             state,
             bundle,
             engine,
-            recorded_at=time_of(row.recorded_at),
+            recorded_at=time_of(recorded_at),
             own_request=own,
-            scope=scopes.get(row.producer),
+            scope=scopes.get(producer),
             request=row.request_id if row.kind == "rights" else None,
         )
         yield Replayed(row, event, state, verdict)
