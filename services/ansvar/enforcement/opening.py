@@ -44,12 +44,16 @@ _SESSIONS_CACHED: Final = 10_000
 
 
 class Record(Struct, frozen=True):
-    """One Kafka record: `timestamp` is the broker's (LogAppendTime), in ms since 1970."""
+    """One Kafka record: `timestamp` is the broker's (LogAppendTime), in ms since 1970.
+
+    `beside` is what stands beside its value for all to read: its key, its headers. Ours have neither.
+    """
 
     partition: int
     offset: int
     timestamp: int
     value: bytes
+    beside: tuple[bytes, ...] = ()
 
     @property
     def sha256(self) -> bytes:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from ansvar.events.intake import SEAL_OVERHEAD, IntakePrivateKey, IntakePublicKey
+from ansvar.events.personal_data import masked
 from ansvar.events.refusal import (
     BadSeal,
     BadSignature,
@@ -273,9 +274,8 @@ def open_session(
         raise WrongDeployment("the record was sealed for another deployment")
     public = producer_keys.get(header.producer)
     if public is None:
-        raise UnknownProducer(
-            f"no key is registered for producer {header.producer!r}; add the producer first"
-        )
+        name = masked(header.producer)  # anyone may have written it
+        raise UnknownProducer(f"no key is registered for producer {name!r}; add the producer first")
     try:
         public.verify(header.signature, header.signed)
     except InvalidSignature as error:
