@@ -40,7 +40,7 @@ class Database:
             made = sa.make_url(url)
             if made.drivername == "postgresql":
                 made = made.set(drivername="postgresql+pg8000")
-            self._engine = sa.create_engine(made)
+            self._engine = sa.create_engine(made, hide_parameters=True)
         except (sa.exc.ArgumentError, ImportError) as error:
             # the URL may hold a password, so it is not repeated
             raise VaultError(
