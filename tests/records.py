@@ -31,7 +31,6 @@ from ansvar.enforcement.people import Known, People, Persons, named_in
 from ansvar.enforcement.ports import Bounds, Publisher, TopicReader
 from ansvar.enforcement.sheet import Judged
 from ansvar.enforcement.trees import ChainTrees
-from ansvar.enforcement.wiring import scopes
 from ansvar.events import codec
 from ansvar.events.control import Control, encode_control
 from ansvar.events.envelope import RecordType, Session, new_session
@@ -113,7 +112,6 @@ def opener(**changes: Any) -> Opener:
         "epoch_keys": {EPOCH: INTAKE},
         "partition_key": PARTITION_KEY,
         "chains": CHAINS,
-        "controllers": deployment().controllers(),
         "operator": deployment().operator,
     }
     return Opener(**values | changes)
@@ -127,7 +125,7 @@ def rules() -> Rules:
         kept = bundle_from_bytes(content)
         known[kept.sha256] = kept
 
-    return Rules(DeploymentKeys(SECRET), known.__getitem__, scopes(deployment()), keep)
+    return Rules(DeploymentKeys(SECRET), known.__getitem__, keep)
 
 
 @cache

@@ -259,7 +259,7 @@ async def _calm(
                 vault=vault,
                 people=People(vault, ring.pepper),
                 opener=opener(deployment, ring),
-                rules=rules(store, ring, deployment),
+                rules=rules(store, ring),
                 reader=topic,
                 publisher=messages,
                 topics=topics(deployment, Settings()),

@@ -74,7 +74,7 @@ def _explanations(store: Store, event: str, lang: Language) -> Iterator[Explanat
         again = judged_again(ledger, chain, seq, judge, claims)
         if again is not None:
             bundle, _ = judge(again.row.policy, again.row.engine)
-            yield explained(again, bundle, claims.get(again.row.producer), lang)
+            yield explained(again, bundle, again.scope, lang)
 
 
 def _places(store: Store, event: str) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections import deque
 from typing import Final
 
+from ansvar.enforcement.registering import Registry
 from ansvar.enforcement.subjects import Subjects
 from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.row import ZERO16, Row
@@ -108,6 +109,7 @@ class ChainMemory:
         "offset",
         "policy",
         "recent",
+        "registry",
         "sessions",
         "stream",
         "subjects",
@@ -126,6 +128,7 @@ class ChainMemory:
         self.closed: dict[SessionKey, int] = {}  # when its close record was taken
         self.recent = RecentEvents(recent_events)
         self.subjects = Subjects()
+        self.registry = Registry()
         self._refused: dict[int, int] = {}  # hour of broker time -> refused rows in it
 
     def numbers(self, session: SessionKey) -> Numbers:
@@ -143,6 +146,7 @@ class ChainMemory:
         self.offset = row.offset
         if row.kind in ("genesis", "policy"):
             self.policy, self.engine = row.policy, row.engine
+        self.registry.took(row)
         if row.stream != ZERO16:
             self.stream = row.stream
         if row.kind == "refused":

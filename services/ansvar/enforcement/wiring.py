@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from pathlib import Path
 
 from ansvar.deployment import Deployment, from_record
 from ansvar.directory import DataDirectory
@@ -67,7 +68,7 @@ def check_vault(vault: Vault, deployment: Deployment, ledger: LedgerStore) -> No
 
 
 def scopes(deployment: Deployment) -> dict[str, ProducerScope]:
-    """What each registered producer may claim."""
+    """What each producer that was registered at the founding may claim."""
     return {p.name: ProducerScope(frozenset(p.systems), frozenset(p.kinds)) for p in deployment.producers}
 
 
@@ -82,30 +83,29 @@ def bundles(catalogue: Catalogue) -> Callable[[bytes], Bundle]:
 
 
 def as_recorded(store: Store) -> tuple[Judge, dict[str, ProducerScope]]:
-    """By what rows were judged: each by the bundle and engine that it names, and what producers may claim."""
+    """By what rows were judged: the bundle and engine that each names, and what founding producers claim."""
     catalogue = Catalogue(store)
     bundle, record = bundles(catalogue), catalogue.deployment()
     claims = {} if record is None else scopes(from_record(record))
     return lambda policy, engine: (bundle(policy), engine), claims
 
 
-def rules(store: Store, ring: Keyring, deployment: Deployment) -> Rules:
+def rules(store: Store, ring: Keyring) -> Rules:
     """What judging needs; bundles come from the store."""
     catalogue = Catalogue(store)
     secret = DeploymentKeys(ring.deployment_secret)
-    return Rules(secret, bundles(catalogue), scopes(deployment), catalogue.put_bundle)
+    return Rules(secret, bundles(catalogue), catalogue.put_bundle)
 
 
-def opener(deployment: Deployment, ring: Keyring) -> Opener:
-    """What opens records of this deployment."""
+def opener(deployment: Deployment, ring: Keyring, keys: Path | None = None) -> Opener:
+    """What opens records of this deployment, also by intake keys that the directory `keys` gets later."""
     return Opener(
         deployment=deployment.id,
         topic=deployment.topic,
         producer_keys=deployment.producer_keys(),
-        epoch_keys=ring.intake,
+        epoch_keys=ring.intake if keys is None else keyring.IntakeKeys(keys),
         partition_key=ring.partition_key,
         chains=deployment.chains,
-        controllers=deployment.controllers(),
         operator=deployment.operator,
     )
 
@@ -177,8 +177,8 @@ async def open_enforcer(
                     ledger=LedgerStore(store),
                     vault=vault,
                     people=People(vault, ring.pepper),
-                    opener=opener(deployment, ring),
-                    rules=rules(store, ring, deployment),
+                    opener=opener(deployment, ring, directory.keys),
+                    rules=rules(store, ring),
                     reader=reader,
                     publisher=publisher,
                     topics=topics(deployment, settings),
