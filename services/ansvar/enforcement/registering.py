@@ -73,12 +73,12 @@ class Registry(Struct):
         """Why a command cannot be carried out here, None where it can."""
         match command:
             case RegisterProducer(name=name):
-                if CONTROL not in command.kinds and self._only_controller(name):
+                if CONTROL not in command.kinds and self.only_controller(name):
                     return f"{name!r} is the only producer that may send commands; register another first"
             case RevokeProducer(name=name):
                 if name not in self.producers:
                     return f"no producer {name!r} is registered"
-                if self._only_controller(name):
+                if self.only_controller(name):
                     return f"{name!r} is the only producer that may send commands; register another first"
             case OpenEpoch(epoch=epoch):
                 if epoch <= max(self.epochs, default=-1):
@@ -92,7 +92,8 @@ class Registry(Struct):
                 pass
         return None
 
-    def _only_controller(self, name: str) -> bool:
+    def only_controller(self, name: str) -> bool:
+        """Whether nobody but this producer may send commands."""
         return [one.name for one in self.producers.values() if CONTROL in one.kinds] == [name]
 
     def _register(self, producer: RegisteredProducer) -> None:
