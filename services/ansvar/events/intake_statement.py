@@ -106,6 +106,7 @@ def pinned_key(pinned: str) -> Ed25519PublicKey:
     except ValueError:
         material = b""
     stated = hashlib.sha256(name.encode() + b"\n" + material).hexdigest()[:8]
-    if len(material) != 33 or material[0] != _ED25519 or stated != key_id:
+    canonical = base64.b64encode(material).decode() == encoded
+    if not canonical or len(material) != 33 or material[0] != _ED25519 or stated != key_id:
         raise BadStatement("the pinned log key is no Ed25519 verifier key, as keys/log-0.vkey holds one")
     return Ed25519PublicKey.from_public_bytes(material[1:])
