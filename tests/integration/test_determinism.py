@@ -105,9 +105,9 @@ class Recorder:
             if value:
                 value[self._dice.randrange(len(value))] ^= 1 << self._dice.randrange(8)
             self._add(bytes(value))
-        elif trouble == 10:
+        elif trouble == 20:
             self._register()
-        elif trouble == 11 and self._waiting:
+        elif trouble == 21 and self._waiting:
             self._from_shop()
         elif trouble in (2, 3) and kept:
             self._add(self._dice.choice(kept[-20:]).value)  # a batch, or whatever it was, sent again
