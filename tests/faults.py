@@ -19,14 +19,14 @@ from ansvar.enforcement.ports import Bounds
 from ansvar.store.client import Parameters, Store
 from ansvar.store.errors import StoreError, StoreUnavailable
 from ansvar.vault.errors import VaultError, VaultUnavailable
-from ansvar.vault.vault import Person, Vault, Wanted
+from ansvar.vault.vault import End, Held, Vault, Wanted
 from records import KeptMessages, RecordedTopic
 
 T = TypeVar("T")
 
 FAILS = ("no answer", "answer lost")  # not carried out; carried out, but the caller hears of a failure
 CRASHES = ("crash before", "crash after")
-_RARER = {"read": 20, "look": 6, "through": 6}
+_RARER = {"read": 20, "look": 6, "through": 6, "publish": 0.5, "advance": 0.5}
 LIES = ("nothing there",)  # an insert: success is reported, its token is used up, and no row is there
 
 
@@ -35,7 +35,8 @@ class Crash(Exception):
 
 
 class Faults:
-    """Draws a fault for about one call in `every`; fewer where calls are many and faults delay only.
+    """Draws a fault for about one call in `every`; fewer where calls are many and faults delay only, more
+    where calls are few, so that a run meets every kind.
 
     The faults of one operation come in turn, so that all of them are met; `met` counts (operation, kind).
     """
@@ -51,7 +52,7 @@ class Faults:
     def draw(self, operation: str) -> str:
         """What happens to this call: '' for nothing unusual."""
         kinds = [kind for kind in self._kinds if kind not in LIES or operation == "insert"]
-        if not kinds or self._random.randrange(self._every * _RARER.get(operation, 1)):
+        if not kinds or self._random.randrange(int(self._every * _RARER.get(operation, 1))):
             return ""
         kind = kinds[self._turn[operation] % len(kinds)]
         self._turn[operation] += 1
@@ -111,15 +112,15 @@ class FailingVault(Vault):
         self.__dict__.update(sound.__dict__)
         self._faults = faults
 
-    def resolve(self, wanted: Sequence[Wanted]) -> dict[bytes, Person]:
+    def resolve(self, wanted: Sequence[Wanted]) -> dict[bytes, Held]:
         return self._faults.around("resolve", lambda: super(FailingVault, self).resolve(wanted), _VAULT)
 
     def effects_through(self) -> Mapping[int, int]:
         return self._faults.around("through", super().effects_through, _VAULT)
 
-    def advance(self, chain: int, previous: int, through: int) -> None:
+    def advance(self, chain: int, previous: int, through: int, ends: Sequence[End] = ()) -> None:
         self._faults.around(
-            "advance", lambda: super(FailingVault, self).advance(chain, previous, through), _VAULT
+            "advance", lambda: super(FailingVault, self).advance(chain, previous, through, ends), _VAULT
         )
 
 

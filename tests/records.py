@@ -20,11 +20,12 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
-from ansvar.deployment import CONTROL, Deployment, RegisteredProducer
+from ansvar.deployment import CONTROL, FORWARDER, Deployment, RegisteredProducer
 from ansvar.enforcement.effects import Message, Topics
 from ansvar.enforcement.enforcer import Parts
 from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.judging import Rules, judge
+from ansvar.enforcement.linking import named_here
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Opener, Record
 from ansvar.enforcement.people import Known, People, Persons, named_in
@@ -52,6 +53,7 @@ from ansvar.vault.generator import SeededGenerator
 from ansvar.vault.keys import DeploymentKeys, SubjectKeys, lookup_tag
 from ansvar.vault.logkeys import LogSigner
 from ansvar.vault.vault import Vault
+from ansvar.vault.wrapping import FileKeys
 
 CHAINS = 4
 HOUR = 3_600_000
@@ -98,6 +100,7 @@ def deployment(recent_events: int = 200_000, chains: int = CHAINS) -> Deployment
         producers=(
             RegisteredProducer("local", SIGNING.public_key().public_bytes_raw()),
             RegisteredProducer("control", SIGNING.public_key().public_bytes_raw(), (), (CONTROL,)),
+            RegisteredProducer(FORWARDER, SIGNING.public_key().public_bytes_raw(), (), (FORWARDER,)),
         ),
         founded_at=NOW - HOUR,
     )
@@ -108,10 +111,11 @@ def opener(**changes: Any) -> Opener:
     values: dict[str, Any] = {
         "deployment": DEPLOYMENT_ID,
         "topic": TOPIC,
-        "producer_keys": {"local": SIGNING.public_key(), "control": SIGNING.public_key()},
+        "producer_keys": dict.fromkeys(("local", "control", FORWARDER), SIGNING.public_key()),
         "epoch_keys": {EPOCH: INTAKE},
         "partition_key": PARTITION_KEY,
         "chains": CHAINS,
+        "forwarders": frozenset((FORWARDER,)),
         "operator": deployment().operator,
     }
     return Opener(**values | changes)
@@ -125,7 +129,7 @@ def rules() -> Rules:
         kept = bundle_from_bytes(content)
         known[kept.sha256] = kept
 
-    return Rules(DeploymentKeys(SECRET), known.__getitem__, keep)
+    return Rules(DeploymentKeys(SECRET), known.__getitem__, keep, opener().home)
 
 
 @cache
@@ -234,7 +238,7 @@ class Chain:
     def take_record(self, record: Record) -> list[Judged]:
         """Take a record."""
         opened = self.opener.open(record)
-        named = persons(*getattr(opened, "events", ()))
+        named = {who: known(who) for _, who in named_here(opened, record.partition, self.opener.home)}
         for content in getattr(opened, "bundles", ()):
             self.rules.keep(content)
         made = judge(record, opened, self.memory, named, self.rules)
@@ -305,7 +309,7 @@ class KeptMessages(Publisher):
 
 def vault(path: Path) -> Vault:
     """A vault whose references and keys are the same in every run."""
-    return Vault.in_file(path, SeededGenerator(SEED))
+    return Vault.in_file(path, SeededGenerator(SEED), FileKeys(path.parent / "keys"))
 
 
 def parts(

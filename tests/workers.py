@@ -29,8 +29,8 @@ from ansvar.enforcement.opening import Record
 from ansvar.enforcement.people import People
 from ansvar.enforcement.progressing import lag
 from ansvar.enforcement.trees import ChainTrees
+from ansvar.enforcement.wiring import forwarder, open_vault, opener, rules, topics
 from ansvar.enforcement.wiring import make_topics as wiring_topics
-from ansvar.enforcement.wiring import open_vault, opener, rules, topics
 from ansvar.events.codec import single_object_decode
 from ansvar.initiation import LOCAL_PRODUCER, initiate, log_signer
 from ansvar.ledger.row import Row
@@ -105,13 +105,15 @@ class Deployed:
         reader = KafkaReader(self.kafka, self.topic)
         await publisher.start()
         await reader.start()
+        opens = opener(self.deployment, self.ring, self.directory.keys)
         values: dict[str, Any] = {
             "deployment": self.deployment,
             "ledger": self.ledger,
             "vault": own,
             "people": People(own, self.ring.pepper),
-            "opener": opener(self.deployment, self.ring, self.directory.keys),
-            "rules": rules(self.store, self.ring),
+            "opener": opens,
+            "rules": rules(self.store, self.ring, opens.home),
+            "forwarder": forwarder(self.directory.keys, self.deployment),
             "reader": reader,
             "publisher": publisher,
             "topics": topics(self.deployment, self.settings),

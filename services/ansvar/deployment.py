@@ -15,6 +15,7 @@ from ansvar.ledger.position import MAX_PARTITIONS
 
 RECORD_VERSION = 1
 CONTROL = "control"
+FORWARDER = "forwarder"  # name and kind of the producer by which chains tell each other about persons
 
 
 class DeploymentError(Exception):
@@ -30,7 +31,7 @@ class _Version(Struct):
 class RegisteredProducer(Struct, frozen=True, forbid_unknown_fields=True):
     """A producer's public key (Ed25519, 32 bytes) and what it may claim; `*` stands for any system or event.
 
-    Control records need the kind `control` by name.
+    Control records need the kind `control` by name, forwarded ones `forwarder`.
     """
 
     name: str
@@ -56,9 +57,9 @@ class Deployment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     producers: tuple[RegisteredProducer, ...]
     founded_at: int  # ms since 1970
 
-    def controllers(self) -> frozenset[str]:
-        """The producers that may send control records."""
-        return frozenset(producer.name for producer in self.producers if CONTROL in producer.kinds)
+    def forwards(self) -> bool:
+        """Whether chains can tell each other about persons; not those founded by an early version."""
+        return any(p.name == FORWARDER and FORWARDER in p.kinds for p in self.producers)
 
     def producer_keys(self) -> dict[str, Ed25519PublicKey]:
         """Producer name -> public key."""

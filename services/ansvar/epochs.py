@@ -22,7 +22,14 @@ from ansvar.emitter.kit import ProducerKit
 from ansvar.events.errors import EventError
 from ansvar.events.intake import PRIVATE_BYTES, IntakePrivateKey, IntakePublicKey
 from ansvar.events.intake_statement import IntakeStatement, read_statement, signed_statement
-from ansvar.keyfiles import KeyFileError, KeyFileExists, read_intake_key, write_intake_key, write_secret_file
+from ansvar.keyfiles import (
+    KeyFileError,
+    KeyFileExists,
+    read_intake_key,
+    remove_secret_file,
+    write_intake_key,
+    write_secret_file,
+)
 from ansvar.vault import keyring
 from ansvar.vault.logkeys import LogSigner
 
@@ -82,18 +89,9 @@ def make(keys: Path, epoch: int) -> IntakePublicKey:
 def destroy(keys: Path, epoch: int) -> bool:
     """Remove the private key of an epoch; returns whether there was one. Raises KeyFileError."""
     path = keyring.intake_path(keys, epoch)
-    try:
-        path.unlink()
-        descriptor = os.open(keys, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise KeyFileError(f"cannot remove {path}: {error.strerror}") from error
-    return True
+    was_here = path.exists()
+    remove_secret_file(path)
+    return was_here
 
 
 def renew_kits(keys: Path, statement: IntakeStatement) -> None:

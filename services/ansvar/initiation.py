@@ -13,7 +13,15 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from ansvar.deployment import CONTROL, Deployment, DeploymentError, RegisteredProducer, from_record, to_record
+from ansvar.deployment import (
+    CONTROL,
+    FORWARDER,
+    Deployment,
+    DeploymentError,
+    RegisteredProducer,
+    from_record,
+    to_record,
+)
 from ansvar.emitter.errors import KitError
 from ansvar.emitter.kit import ProducerKit
 from ansvar.epochs import publish_current
@@ -45,7 +53,11 @@ class LocalProducer(Struct, frozen=True):
     kinds: tuple[str, ...] = ("*",)
 
 
-_ALWAYS = (LocalProducer(LOCAL_PRODUCER), LocalProducer(CONTROL_PRODUCER, (), (CONTROL,)))
+_ALWAYS = (
+    LocalProducer(LOCAL_PRODUCER),
+    LocalProducer(CONTROL_PRODUCER, (), (CONTROL,)),
+    LocalProducer(FORWARDER, (), (FORWARDER,)),  # the workers
+)
 
 
 def initiate(

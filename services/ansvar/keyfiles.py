@@ -103,6 +103,15 @@ def read_secret_file(path: Path, limit: int = _MAX_BYTES) -> bytes:
     return content
 
 
+def remove_secret_file(path: Path) -> None:
+    """Unlink a file, the directory on disk before returning; one that is gone already is no error."""
+    try:
+        path.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise KeyFileError(f"cannot remove {path}: {error.strerror}") from error
+
+
 def write_secret(path: Path, secret: bytes, *, replace: bool = False) -> None:
     """Write 32 bytes as one line of base64."""
     if len(secret) != SECRET_BYTES:

@@ -252,14 +252,15 @@ async def _calm(
         for number, records in recorded.items():
             topic.kept[number] = records
             topic.ends[number] = len(records)
+        opens = opener(deployment, ring)
         enforcer = Enforcer(
             Parts(
                 deployment=deployment,
                 ledger=LedgerStore(store),
                 vault=vault,
                 people=People(vault, ring.pepper),
-                opener=opener(deployment, ring),
-                rules=rules(store, ring),
+                opener=opens,
+                rules=rules(store, ring, opens.home),
                 reader=topic,
                 publisher=messages,
                 topics=topics(deployment, Settings()),

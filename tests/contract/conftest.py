@@ -1,14 +1,17 @@
-"""Every store that Ansvar may be given: chDB in process, and ClickHouse over HTTP."""
+"""Every store and vault that Ansvar may be given: chDB and ClickHouse over HTTP; SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+import vaults
 from ansvar.store.client import Store
 from ansvar.store.migrate import migrate
 from clickhouse_http import PASSWORD, USER, ClickHouseFront
+from postgres import PostgreSQL, server
 from stores import engine as engine
 from stores import new_database
 
@@ -46,3 +49,22 @@ def store(connect: Callable[[str], Store]) -> Store:
     store = connect(new_database())
     migrate(store, 0)
     return store
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for the run; a test without one is skipped."""
+    with server() as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[vaults.Place]:
+    """Where one vault lies: opened as often as a test asks, closed after it."""
+    if request.param == "sqlite":
+        place = vaults.Place(tmp_path / "vault.db", tmp_path / "keys")
+    else:
+        postgresql: PostgreSQL = request.getfixturevalue("postgresql")
+        place = vaults.Place(postgresql.url(postgresql.new_database()), tmp_path / "keys")
+    yield place
+    place.close()

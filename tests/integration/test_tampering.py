@@ -45,6 +45,7 @@ from ansvar.vault import logkeys
 from ansvar.vault.generator import RandomGenerator
 from ansvar.vault.logkeys import LogSigner
 from ansvar.vault.vault import NONE_YET, Vault
+from ansvar.vault.wrapping import FileKeys
 from rows import JANUARY, company_chain, sealed
 
 CHAINS: Final = (0, 1)
@@ -159,7 +160,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     Catalogue(copy).put_deployment(DEPLOYMENT.bytes, record)
     logkeys.create(directory.keys)
     signer = LogSigner(directory.keys, DEPLOYMENT.bytes)
-    vault = Vault.in_file(directory.vault, RandomGenerator())
+    vault = Vault.in_file(directory.vault, RandomGenerator(), FileKeys(directory.keys))
     world = World(directory, original, signer, vault, {})
     kept = []
     for chain in CHAINS:

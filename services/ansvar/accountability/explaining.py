@@ -24,7 +24,7 @@ from ansvar.accountability.circumstances import (
     state_facts,
 )
 from ansvar.enforcement.replaying import Replayed
-from ansvar.enforcement.rows import EPOCH, extra_of, time_of
+from ansvar.enforcement.rows import EPOCH, extra_of, origin_of, time_of
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.case import Case, ProducerScope
 from ansvar.policy.decide import ENGINES, UnknownEngine
@@ -78,7 +78,7 @@ def explain(again: Replayed, bundle: Bundle, scope: ProducerScope | None, lang: 
         state,
         resolve(event, bundle),
         event.occurred_at,
-        time_of(row.recorded_at),
+        time_of(origin_of(row)[0]),
         bool(extra_of(row).get("own_request")),
         scope,
         [],

@@ -141,18 +141,6 @@ def _too_many() -> NoReturn:
     refuse(f"more than {_MOST_NAMED} events or rows are named; choose by --kind, --from, --to and the like")
 
 
-class _NobodyNew:
-    """In place of what makes references and keys for new people: a question must not make anyone."""
-
-    def reference(self, tag: bytes, generation: int) -> bytes:
-        """Refuses."""
-        raise LookupError
-
-    def data_key(self, tag: bytes, generation: int) -> bytes:
-        """Refuses."""
-        raise LookupError
-
-
 def _about(selection: Selection, directory: DataDirectory, subject: tuple[str, str]) -> Selection:
     """The selection, narrowed to the person that an identifier stands for. Ends the command without one."""
     from msgspec.structs import replace
@@ -164,7 +152,6 @@ def _about(selection: Selection, directory: DataDirectory, subject: tuple[str, s
     from ansvar.settings import settings
     from ansvar.vault import keyring
     from ansvar.vault.keys import lookup_tag
-    from ansvar.vault.vault import Wanted
 
     type_, value = subject
     if type_ not in get_args(IdentifierType):
@@ -179,12 +166,11 @@ def _about(selection: Selection, directory: DataDirectory, subject: tuple[str, s
     if chosen.vault is None and not directory.vault.exists():
         refuse(f"there is no vault in {directory.path}, and without it nobody can be found by an identifier")
     tag = lookup_tag(keyring.read(directory.keys).pepper, named.type, named.value)
-    with closing(open_vault(directory, chosen, _NobodyNew())) as vault:
-        try:
-            person = vault.resolve([Wanted(tag, 0, b"")])[tag]
-        except LookupError:
-            refuse("--subject: the vault knows nobody by this identifier, so no row is about them")
-    return replace(selection, subjects=(person.reference,))
+    with closing(open_vault(directory, chosen)) as vault:
+        held = vault.find(tag, f"{named.type}\0{named.value}".encode())
+    if not held.persons:
+        refuse("--subject: the vault knows nobody by this identifier, so no row is about them")
+    return replace(selection, subjects=tuple(person.reference for person in held.persons))
 
 
 def _log(directory: DataDirectory, store: Store) -> Log:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from uuid import UUID
 
 import typer
@@ -19,8 +20,9 @@ def init(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE) 
     Example: ANSVAR_CHAINS=16 ansvar init --data-dir /srv/ansvar --bundle ./policy
     """
     from ansvar.embedded.stack import broker, founded, named_kafka, owned
-    from ansvar.enforcement.wiring import make_topics
+    from ansvar.enforcement.wiring import check_vault, make_topics, open_vault
     from ansvar.settings import settings
+    from ansvar.store.ledger import LedgerStore
 
     directory = DataDirectory(data_dir)
     chosen = settings()
@@ -30,9 +32,11 @@ def init(data_dir: DataDir = DEFAULT_DATA_DIR, bundle: Bundle = DEFAULT_BUNDLE) 
         out = console(stderr=True)
         async with (
             owned(directory),
-            founded(directory, chosen, bundle) as (_, deployment),
+            founded(directory, chosen, bundle) as (store, deployment),
             broker(directory, out.print) as kafka,
         ):
+            with closing(open_vault(directory, chosen)) as vault:
+                check_vault(vault, deployment, LedgerStore(store))
             await make_topics(kafka, deployment, chosen)
             console().print(
                 f"deployment {UUID(bytes=deployment.id)}: {deployment.chains} chains, "

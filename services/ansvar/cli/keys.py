@@ -82,13 +82,15 @@ def rotate(
     intake: every chain opens a new epoch and closes the old one. Producers whose kit pins a log key take the
     new one when their session is renewed, a day later at the latest; others need a new kit within 25 hours.
 
+    vault: a new key-encryption key is taken into use, and every row of the vault sealed anew under it.
+
     Example: ansvar keys rotate intake
     """
     directory = DataDirectory(data_dir)
     if sort == "intake":
         _rotate_intake(directory)
     elif sort == "vault":
-        refuse("the vault of this version has no key-encryption keys to rotate")
+        _rotate_vault(directory)
     else:
         _rotate_log(directory, overlap_days)
 
@@ -133,6 +135,23 @@ def _rotate_log(directory: DataDirectory, overlap_days: int) -> None:
         "Before then, give the new keys/log-N.vkey files to your witnesses (a log line each, and a restart) "
         "and to auditors, who then drop the old ones: a key that is not dropped is trusted for ever."
     )
+    tell_rotations(directory)
+
+
+def _rotate_vault(directory: DataDirectory) -> None:
+    from ansvar.enforcement.wiring import open_vault
+    from ansvar.settings import settings
+
+    deployment, _ = deployed(directory)
+    vault = open_vault(directory, settings())
+    try:
+        if vault.owner() != deployment.id:
+            refuse("the vault here is not yet, or not, this deployment's; run ansvar up first")
+        number = vault.rotation.rotate(time.time_ns() // 1_000_000)
+        rows = vault.rotation.rewrap()
+    finally:
+        vault.close()
+    console().print(f"key-encryption key {number} is in use; {rows} rows were sealed anew")
     tell_rotations(directory)
 
 

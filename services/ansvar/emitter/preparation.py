@@ -48,12 +48,6 @@ class Preparation:
     def _prepare(self, event: Event) -> Prepared:
         if not isinstance(event, EVENT_TYPES):
             raise InvalidEvent(f"a {type(event).__name__}", "one of the six types of event")
-        if event.aliases:
-            raise InvalidEvent(
-                "further identifiers",
-                "one identifier a person: through Kafka several are not joined yet (evaluate and ingest do)",
-                field="aliases",
-            )
         event = validated(event)
         event_id = event.event_id or uuid7(int(self._clock() * 1000), self._random(RANDOM_BYTES))
         event = normalise_event(replace(event, event_id=event_id))

@@ -39,10 +39,20 @@ class Sessions:
         self._process = os.getpid()
         self._current: Session | None = None
 
+    @property
+    def topic(self) -> str:
+        """The topic that is sealed for."""
+        return self._kit.topic
+
+    @property
+    def due(self) -> bool:
+        """Whether the next record is sealed in a new session."""
+        return self._current is None or self.is_due(self._current)
+
     async def prepare(self) -> None:
         """Before a new session is opened: ask which intake key is current."""
         async with self._asking:
-            if self._current is None or self.is_due(self._current):
+            if self.due:
                 await self._intake.look()
 
     def current(self) -> Session:

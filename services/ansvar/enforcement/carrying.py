@@ -27,6 +27,7 @@ from ansvar.enforcement import metrics
 from ansvar.enforcement.appending import Append, check_covered
 from ansvar.enforcement.effects import Message, Topics, alerts, messages
 from ansvar.enforcement.errors import EnforcementError, Forked, RolledBack
+from ansvar.enforcement.forwarding import Forwarder
 from ansvar.enforcement.founding import genesis
 from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.memory import ChainMemory
@@ -62,6 +63,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     publisher: Publisher
     topics: Topics
     trees: ChainTrees
+    forwarder: Forwarder | None = None  # without one, no chain has anything to tell another
     alert_on: Severity = "deny"
 
 
@@ -238,6 +240,9 @@ class Carrier:
                 parts.alert_on,
             )
         ]
+        if parts.forwarder is not None:
+            fresh = [judged for _, rows in made for judged in rows if judged.row.seq > chain.through]
+            due += parts.forwarder.messages(fresh)
         if due:
             await self._publish(tenure, due)
         last = made[-1][1][-1].row.seq

@@ -37,10 +37,11 @@ class Topics(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """One message to publish: Avro single-object encoding."""
+    """One message to publish: Avro single-object encoding, or a sealed record for a partition."""
 
     topic: str
     value: bytes
+    partition: int | None = None
 
 
 def alerts(deployment: UUID, judged: Judged, least: Severity) -> Iterator[bytes]:

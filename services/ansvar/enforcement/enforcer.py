@@ -30,9 +30,10 @@ from ansvar.enforcement.carrying import Parts as Parts
 from ansvar.enforcement.errors import HeadMoved, Revoked
 from ansvar.enforcement.health import Health
 from ansvar.enforcement.judging import judge
+from ansvar.enforcement.linking import named_here
 from ansvar.enforcement.memory import ChainMemory
-from ansvar.enforcement.opening import LACKED_A_KEY, Batch, Command, Opened, Record, Refusal
-from ansvar.enforcement.people import Persons, named_in
+from ansvar.enforcement.opening import LACKED_A_KEY, Command, Opened, Record, Refusal
+from ansvar.enforcement.people import Persons
 from ansvar.enforcement.streams import check_stream
 from ansvar.enforcement.waiting import Tenure, Waiting
 from ansvar.vault.errors import EffectsMoved
@@ -258,13 +259,9 @@ class Enforcer:
         for _, content in opened:
             for bundle in content.bundles if isinstance(content, Command) else ():
                 self._parts.rules.keep(bundle)
+        home = self._parts.opener.home
         return self._parts.people.resolve(
-            (self._parts.opener.home(identifier), identifier)
-            for _, content in opened
-            if isinstance(content, Batch)
-            for place, event in enumerate(content.events)
-            if place not in content.unfit
-            for identifier in named_in(event)
+            named for record, content in opened for named in named_here(content, record.partition, home)
         )
 
     def _judge(self, memory: ChainMemory, opened: Opening, persons: Persons) -> Made:

@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ansvar.deployment import Deployment
 from ansvar.enforcement.appending import Append, check_covered
@@ -77,6 +78,7 @@ class Ingest:
         together: Together | None = None,
     ) -> None:
         self._parts = parts
+        self._rules = replace(parts.rules, home=None)
         self._stream = file_stream_id(sha256)
         self._now = now
         self._refused = refused
@@ -127,7 +129,7 @@ class Ingest:
         if isinstance(event, InvalidEvent):
             sheet.refuse(event.reason, str(event))  # which says where the line is at fault
         else:
-            rules = self._parts.rules
+            rules = self._rules
             judge_event(sheet, event, memory, persons, rules, rules.bundle(memory.policy))
         if sheet.made[-1].row.kind == "refused":
             self.totals.refused += 1

@@ -13,20 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from ansvar.enforcement.admitting import admitted
 from ansvar.enforcement.commanding import carry_out
+from ansvar.enforcement.linking import Home, join_here, leave, meeting, told
 from ansvar.enforcement.memory import ChainMemory
-from ansvar.enforcement.opening import Batch, Close, Command, Opened, Record, Refusal
+from ansvar.enforcement.opening import Batch, Close, Command, Opened, Record, Refusal, Told
 from ansvar.enforcement.people import Persons
-from ansvar.enforcement.rows import Place, event_row, time_of
+from ansvar.enforcement.rows import Place, event_row, microseconds, time_of
 from ansvar.enforcement.sheet import Judged, Sheet
-from ansvar.enforcement.subjects import Subjects
 from ansvar.events.boundary import normal_form
 from ansvar.events.envelope import SessionHeader
+from ansvar.events.forwarded import Forwarded, ForwardedEvent
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
 from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.errors import RowTooLarge
@@ -45,6 +46,7 @@ class Rules(Struct, frozen=True):
     deployment: DeploymentKeys
     bundle: Callable[[bytes], Bundle]  # by SHA-256
     keep: Callable[[bytes], object]  # store a bundle's canonical form, so that rows may name it
+    home: Home | None = None  # an identifier's own chain; without it all are the chain's that names them
 
 
 class _Sealing:
@@ -119,6 +121,9 @@ def judge(
             known = memory.recent.digest(opened.control.id.bytes, memory.next_seq) is not None
             if _is_new(sheet, opened.header, opened.number, memory, known=known):
                 carry_out(sheet, opened, memory, rules.deployment)
+        case Told():
+            if _is_new(sheet, opened.header, opened.number, memory, known=True):
+                _told(sheet, opened.forwarded, memory, persons, rules)
     return sheet.made
 
 
@@ -182,22 +187,51 @@ def _batch(sheet: Sheet, batch: Batch, memory: ChainMemory, persons: Persons, ru
 
 
 def judge_event(
-    sheet: Sheet, event: Event, memory: ChainMemory, persons: Persons, rules: Rules, bundle: Bundle
+    sheet: Sheet,
+    event: Event,
+    memory: ChainMemory,
+    persons: Persons,
+    rules: Rules,
+    bundle: Bundle,
+    origin: Forwarded | None = None,
 ) -> None:
-    """Add the row of one normalised event: judged, or a repetition of one seen before.
+    """Add the row of one normalised event: judged, forwarded, or a repetition of one seen before.
 
     Where it is the first to name some identifiers together, a `link` row for each that is joined goes before
-    its own, and it is judged by what is known of all of them.
+    its own, and it is judged by what is known of all of them. Where the person's history is another chain's,
+    it is sent there. `origin` is what forwarded it here; then it is judged by the time and producer there.
     """
     assert event.event_id is not None  # noqa: S101 - the codec refuses an event without one
-    survivor, joined = _persons_of(event, memory.subjects, persons)
-    place = sheet.place(ahead=len(joined))
-    sealing = _Sealing(event, place, survivor, persons, rules)
+    known = ZERO16 if event.subject is None else persons[event.subject].reference
+    sent = None if origin is None else origin.content
+    if isinstance(sent, ForwardedEvent):
+        known = sent.subject
+    met = meeting(event, known, memory.subjects, persons, memory.chain, rules.home)
+    place = sheet.place(ahead=met.rows)
+    sealing = _Sealing(event, place, met.survivor, persons, rules)
     if sheet.repeats("event", event.event_id, sealing.digest):
         return
+    at, producer = place.recorded_at, place.producer
+    further: dict[str, Any] = {}
+    if origin is not None and isinstance(sent, ForwardedEvent):
+        at, producer = sent.recorded_at, sent.producer
+        further = {
+            "origin_at": at,
+            "origin_chain": origin.chain,
+            "origin_producer": producer,
+            "origin_seq": origin.seq,
+        }
+    if met.gone is not None:
+        join_here(sheet, met, memory.subjects)
+        if met.leaving is not None:
+            leave(sheet, met.survivor, met.gone.chain, met.leaving, memory.subjects)
+        _forward(sheet, met.gone.chain, ForwardedEvent(event, met.gone.reference, at, producer), sealing)
+        memory.recent.add(sheet.made[-1].row.seq, event.event_id.bytes, sealing.digest)
+        return
+    survivor = met.survivor
     state = memory.subjects.state(survivor)
-    if joined:
-        state = reduce(join, map(memory.subjects.state, joined), state)
+    if met.joined:
+        state = reduce(join, map(memory.subjects.state, met.joined), state)
     request = _request_of(event, state, sealing)
     own = (
         isinstance(event, DisclosureEvent)
@@ -209,16 +243,16 @@ def judge_event(
         state,
         bundle,
         memory.engine,
-        recorded_at=time_of(place.recorded_at),
+        recorded_at=time_of(at),
         own_request=own,
-        scope=memory.registry.scopes.get(place.producer),
+        scope=memory.registry.scopes.get(producer),
         request=request if isinstance(event, RightsEvent) else None,
     )
-    row = event_row(event, verdict, place, sealing, request=request, own_request=own)
+    row = event_row(event, verdict, place, sealing, request=request, own_request=own, further=further)
     try:
-        if joined:
+        if met.rows:
             seal(row, ZERO32)  # before the links stand there for nothing
-            _link(sheet, survivor, joined, memory.subjects)
+            join_here(sheet, met, memory.subjects)
         sheet.add(row, findings=verdict.findings)
     except RowTooLarge:  # control characters take six bytes each in the JSON that is sealed
         text = "the event's texts are too long for one row of the ledger; send less"
@@ -231,24 +265,27 @@ def judge_event(
         memory.subjects.observe(survivor, fact)
 
 
-def _persons_of(event: Event, subjects: Subjects, persons: Persons) -> tuple[bytes, list[bytes]]:
-    """Who an event is about after it, and which other survivors it joins to them, in order.
-
-    The lowest reference survives, so that it does not matter which event named whom.
-    """
-    if event.subject is None:
-        return ZERO16, []
-    if not event.aliases:
-        return subjects.survivor(persons[event.subject].reference), []
-    named = (persons[identifier].reference for identifier in (event.subject, *event.aliases))
-    survivor, *joined = sorted(set(map(subjects.survivor, named)))
-    return survivor, joined
+def _told(sheet: Sheet, forwarded: Forwarded, memory: ChainMemory, persons: Persons, rules: Rules) -> None:
+    content = forwarded.content
+    if isinstance(content, ForwardedEvent):
+        bundle = rules.bundle(memory.policy)
+        judge_event(sheet, content.event, memory, persons, rules, bundle, forwarded)
+    else:
+        told(sheet, content, memory.subjects, persons)
 
 
-def _link(sheet: Sheet, survivor: bytes, joined: list[bytes], subjects: Subjects) -> None:
-    for reference in joined:
-        sheet.note("link", {"joined": reference.hex()}, subject=survivor)
-        subjects.took(sheet.made[-1].row)
+def _forward(sheet: Sheet, to: int, sent: ForwardedEvent, sealing: _Sealing) -> None:
+    event = sent.event
+    sheet.tell(
+        "forwarded",
+        to,
+        sent,
+        {},
+        subject=sent.subject,
+        event_id=event.event_id,
+        occurred_at=microseconds(event.occurred_at),
+        digest=sealing.digest,
+    )
 
 
 def _request_of(event: Event, state: SubjectState, sealing: _Sealing) -> bytes | None:

@@ -53,7 +53,7 @@ class KafkaPublisher:
         """Publish in order; raises KafkaError when one was not acknowledged (then repeat all of them)."""
         try:
             producer = await self._connected()
-            sent = [await producer.send(message.topic, message.value) for message in messages]
+            sent = [await producer.send(m.topic, m.value, partition=m.partition) for m in messages]
             await asyncio.gather(*sent)
         except KafkaError:
             await self.stop()

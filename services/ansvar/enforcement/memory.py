@@ -14,7 +14,9 @@ from bisect import bisect_right
 from collections import deque
 from typing import Final
 
+from ansvar.deployment import FORWARDER
 from ansvar.enforcement.registering import Registry
+from ansvar.enforcement.rows import told_of
 from ansvar.enforcement.subjects import Subjects
 from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.row import ZERO16, Row
@@ -110,6 +112,7 @@ class ChainMemory:
         "policy",
         "recent",
         "registry",
+        "sent",
         "sessions",
         "stream",
         "subjects",
@@ -126,6 +129,7 @@ class ChainMemory:
         self.engine = 0
         self.sessions: dict[SessionKey, Numbers] = {}
         self.closed: dict[SessionKey, int] = {}  # when its close record was taken
+        self.sent: dict[int, int] = {}  # chain -> how much it was told by this one
         self.recent = RecentEvents(recent_events)
         self.subjects = Subjects()
         self.registry = Registry()
@@ -151,6 +155,8 @@ class ChainMemory:
             self.stream = row.stream
         if row.kind == "refused":
             self.count_refused(row.recorded_at)
+        if row.kind in ("link", "forwarded") and (told := told_of(row)) is not None:
+            self.sent[told[0]] = told[1] + 1
         if row.session != ZERO16:
             self.clock = row.recorded_at
         if row.kind == "session":
@@ -171,9 +177,12 @@ class ChainMemory:
         numbers.last_at = max(numbers.last_at, recorded_at)
 
     def forget_old_sessions(self, now: int) -> None:
-        """Drop sessions of which no record can be accepted any more at broker time `now` (ms)."""
+        """Drop sessions of which no record can be accepted any more at broker time `now` (ms).
+
+        What chains tell each other is counted for ever.
+        """
         before = min(now, self.clock) - SESSION_MEMORY_MS
-        for session in [s for s, n in self.sessions.items() if n.last_at < before]:
+        for session in [s for s, n in self.sessions.items() if n.last_at < before and s[0] != FORWARDER]:
             del self.sessions[session]
         for session in [s for s, at in self.closed.items() if at < before]:
             del self.closed[session]

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 from msgspec.structs import replace
 
 from ansvar.events import codec
 from ansvar.events.control import ActivatePolicy, Control, check_activation, decode_control
 from ansvar.events.envelope import (
+    ID_BYTES,
     OpenSession,
     RecordType,
     SessionHeader,
@@ -31,7 +32,8 @@ from ansvar.events.envelope import (
     split,
     unseal_session,
 )
-from ansvar.events.errors import EventError, InvalidEvent
+from ansvar.events.errors import EventError, InvalidEvent, UndecodableRecord
+from ansvar.events.forwarded import Arrived, Forwarded, ForwardedEvent, Wanted, Who, decode_forwarded
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.intake import IntakePrivateKey
 from ansvar.events.key_commands import (
@@ -43,10 +45,12 @@ from ansvar.events.key_commands import (
 )
 from ansvar.events.model import Event, Identifier
 from ansvar.events.partition import home_of, partition_of
-from ansvar.events.refusal import BadSignature, BrokenBundle, UnknownEpoch, UnknownProducer
+from ansvar.events.refusal import BadSignature, BrokenBundle, NotAForwarder, UnknownEpoch, UnknownProducer
 from ansvar.policy.errors import BundleError
 from ansvar.policy.loader import bundle_from_bytes
+from ansvar.policy.state import decode_state
 
+_PAIR: Final = b"ansvar/forwarded/v1"
 _SESSIONS_CACHED: Final = 10_000
 # Reasons that another look may not give, once more keys are known.
 LACKED_A_KEY: Final = frozenset((UnknownProducer.reason, BadSignature.reason, UnknownEpoch.reason))
@@ -139,7 +143,18 @@ class Command(_Claimed, frozen=True):
         return (command.bundle,) if isinstance(command, ActivatePolicy) else ()
 
 
-Opened = Batch | Close | Command | Refusal
+class Told(_Claimed, frozen=True):
+    """What another chain tells this one about a person, authenticated.
+
+    `header` names as its session the pair of chains, in which `number` counts, whichever worker sealed it.
+    """
+
+    header: SessionHeader
+    number: int
+    forwarded: Forwarded
+
+
+Opened = Batch | Close | Command | Told | Refusal
 
 
 class Opener:
@@ -158,6 +173,7 @@ class Opener:
         epoch_keys: IntakeKeys,
         partition_key: bytes,
         chains: int,
+        forwarders: frozenset[str] = frozenset(),
         operator: bytes = b"",
     ) -> None:
         self._deployment = deployment
@@ -167,6 +183,7 @@ class Opener:
         self._epoch_keys = epoch_keys
         self._partition_key = partition_key
         self._chains = chains
+        self._forwarders = forwarders
         self._operator = operator
         self._sessions: OrderedDict[bytes, tuple[bytes, OpenSession]] = (
             OrderedDict()
@@ -245,11 +262,34 @@ class Opener:
                 return Close(header, number, codec.decode_close(body, fingerprint))
             case RecordType.CONTROL:
                 return Command(header, number, self._commanded(body, fingerprint), body)
+            case RecordType.FORWARDED:
+                return self._told(header, number, decode_forwarded(body, fingerprint), partition)
             case other:
                 return Refusal(
                     "unsupported_type",
                     f"{other.name.lower()} records are not handled by this version; upgrade the worker",
                 )
+
+    def _told(self, header: SessionHeader, number: int, forwarded: Forwarded, partition: int) -> Told:
+        if header.producer not in self._forwarders:
+            raise NotAForwarder(f"producer {header.producer!r} is not registered for forwarded records")
+        named: Who = b""
+        match forwarded.content:
+            case Arrived(state=state, kept=named):
+                try:
+                    decode_state(state)
+                except DecodeError as error:
+                    raise UndecodableRecord("a forwarded state cannot be read") from error
+            case Wanted(who=named):
+                pass
+            case ForwardedEvent(event=event) if normalise_event(event) != event:
+                raise UndecodableRecord("a forwarded event has an identifier not in its normal form")
+        if isinstance(named, Identifier) and self.home(named) != partition:
+            raise UndecodableRecord("a forwarded record names a person of another partition")
+        if not 0 <= forwarded.chain < self._chains:
+            raise UndecodableRecord(f"a forwarded record comes from chain {forwarded.chain}, which is none")
+        pair = hashlib.sha256(_PAIR + forwarded.chain.to_bytes(4, "big")).digest()[:ID_BYTES]
+        return Told(replace(header, session=pair), number, forwarded)
 
     def _commanded(self, body: bytes, fingerprint: bytes) -> Control:
         control = decode_control(body, fingerprint)
@@ -267,9 +307,10 @@ class Opener:
 
     def _unfit(self, event: Event, partition: int) -> Refusal | None:
         """Why an authenticated event cannot be judged: a fault of its producer, which the SDK prevents."""
-        if event.aliases:
+        if event.aliases and not self._forwarders:
             return Refusal(
-                "unsupported_aliases", "aliases are not handled by this version; send one identifier"
+                "unsupported_aliases",
+                "this deployment was founded by a version without aliases; send one identifier",
             )
         try:
             normal = normalise_event(event)

@@ -13,7 +13,7 @@ from typing import Final
 
 from ansvar.events.model import Event, Identifier
 from ansvar.vault.keys import SubjectKeys, lookup_tag
-from ansvar.vault.vault import Vault, Wanted
+from ansvar.vault.vault import Held, Person, Vault, Wanted
 
 _CACHED: Final = 200_000
 
@@ -71,18 +71,26 @@ class People:
         return found
 
     def _fetch(self, missing: dict[bytes, tuple[int, Identifier]], found: dict[Identifier, Known]) -> None:
-        people = self._vault.resolve(
-            [
-                Wanted(tag, chain, f"{identifier.type}\0{identifier.value}".encode())
-                for tag, (chain, identifier) in missing.items()
-            ]
-        )
+        wanted = {
+            tag: Wanted(tag, chain, f"{identifier.type}\0{identifier.value}".encode())
+            for tag, (chain, identifier) in missing.items()
+        }
+        people = self._vault.resolve(list(wanted.values()))
         for tag, (_, identifier) in missing.items():
-            person = people[tag]
+            person = self._living(people[tag], wanted[tag])
             known = Known(person.reference, SubjectKeys(person.data_key), person.chain)
             self._cache[tag] = found[identifier] = known
         while len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
+
+    def _living(self, held: Held, wanted: Wanted) -> Person:
+        """The newest generation that is not ended, a new one if there is none."""
+        living = [person for person in held.persons if person.ended_seq is None]
+        if living:
+            return living[-1]
+        stone = held.tombstone
+        following = held.persons[-1].generation + 1 if stone is None else stone.generation
+        return self._vault.next_generation(wanted, following)
 
 
 def named_in(event: Event) -> Iterable[Identifier]:

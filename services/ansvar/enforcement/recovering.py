@@ -6,6 +6,7 @@ itself, in every question that memory answers, with a snapshot or without. Reads
 
 from __future__ import annotations
 
+from ansvar.deployment import FORWARDER
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.memory import HOUR_MS, REFUSED_HOURS, SESSION_MEMORY_MS, ChainMemory, Numbers
 from ansvar.enforcement.registering import REGISTERING
@@ -43,10 +44,11 @@ def _fold_bookkeeping(memory: ChainMemory, ledger: LedgerStore, last: Row, end_s
         memory.registry.took(row)
     memory.clock = _clock(ledger, chain, end_seq)
     since = memory.clock - SESSION_MEMORY_MS
-    for stretch in ledger.batch_ranges(chain, since, end_seq):
+    for stretch in ledger.batch_ranges(chain, since, end_seq, always=FORWARDER):
         numbers = memory.sessions.setdefault((stretch.producer, stretch.session), Numbers())
         numbers.add_range(stretch.first, stretch.last)
         numbers.last_at = max(numbers.last_at, stretch.last_at)
+    memory.sent = ledger.sent(chain, end_seq)
     for row in ledger.rows_of_kind(chain, ("session",), since, end_seq):
         memory.closed[row.producer, row.session] = row.recorded_at
     hour = last.recorded_at // HOUR_MS - (REFUSED_HOURS - 1)

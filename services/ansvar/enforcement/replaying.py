@@ -2,8 +2,9 @@
 
 Pure but for reading rows. An event is rebuilt from its row as far as rules look at it: persons are their
 references, request and contract ids their keyed ids, free text only its being there. Facts that came from the
-record's broker (`recorded_at`) or from the worker's own judgement of identity (`own_request`) stand in the
-row. So who has the ledger and the bundles, and nothing else, can compute every verdict.
+record's broker (`recorded_at`; of a forwarded event, that of the record in which it was first sent) or from
+the worker's own judgement of identity (`own_request`) stand in the row. So who has the ledger and the
+bundles, and nothing else, can compute every verdict.
 
 Not handled here: whether the rows are what was sealed (`ansvar verify`).
 """
@@ -17,7 +18,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ansvar.enforcement.registering import Registry
-from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, extra_of, time_of
+from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, extra_of, origin_of, time_of
 from ansvar.enforcement.subjects import Subjects
 from ansvar.events.model import EVENT_TYPES, Event, Identifier
 from ansvar.ledger.row import ZERO16, Row
@@ -72,14 +73,15 @@ def replay(
         event = event_of_row(row)
         state = subjects.state(row.subject)
         bundle, engine = judge(row.policy, row.engine)
-        scope = None if scopes is None else registry.scopes.get(row.producer)
         own = bool(extra_of(row).get("own_request"))
+        recorded_at, producer = origin_of(row)
+        scope = None if scopes is None else registry.scopes.get(producer)
         verdict = decide(
             event,
             state,
             bundle,
             engine,
-            recorded_at=time_of(row.recorded_at),
+            recorded_at=time_of(recorded_at),
             own_request=own,
             scope=scope,
             request=row.request_id if row.kind == "rights" else None,

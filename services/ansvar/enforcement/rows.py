@@ -9,6 +9,7 @@ there. A disclosure's reference that is a request of the subject's own is a requ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, cast
 
@@ -51,6 +52,7 @@ EXTRA_FIELDS: Final[dict[type, tuple[str, ...]]] = {
     ContractEvent: ("customer_type",),
     NoticeEvent: ("topic", "version"),
 }
+_NOTHING: Final[Mapping[str, Any]] = {}
 _json = msgspec.json.Encoder(order="sorted")
 
 
@@ -115,9 +117,22 @@ def extra_of(row: Row) -> dict[str, Any]:
     return found
 
 
-def joined_of(row: Row) -> bytes:
-    """The reference that a `link` row joins to its subject, 16 bytes."""
-    return bytes.fromhex(extra_of(row)["joined"])
+def joined_of(row: Row) -> bytes | None:
+    """The reference that a `link` row joins to its subject or sends elsewhere, 16 bytes; None for neither."""
+    joined = extra_of(row).get("joined")
+    return None if joined is None else bytes.fromhex(joined)
+
+
+def origin_of(row: Row) -> tuple[int, str]:
+    """Broker time (ms) and producer of the record that an event was first sent in, forwarded or not."""
+    extra = extra_of(row)
+    return extra.get("origin_at", row.recorded_at), extra.get("origin_producer", row.producer)
+
+
+def told_of(row: Row) -> tuple[int, int] | None:
+    """Which chain a `link` or `forwarded` row tells something, and the how manieth that is, from 0."""
+    extra = extra_of(row)
+    return (extra["to"], extra["number"]) if "to" in extra else None
 
 
 def event_row(
@@ -128,12 +143,13 @@ def event_row(
     *,
     request: bytes | None = None,
     own_request: bool = False,
+    further: Mapping[str, Any] = _NOTHING,
 ) -> Row:
     """The row of one judged event.
 
     `request` is the keyed id of the request that the event names: that of a rights event, and of a disclosure
     whose reference is a request of the subject's. `own_request` tells whether the latter is a portability
-    request that stands (clause 9.4).
+    request that stands (clause 9.4). `further` is what `extra` says besides.
     """
     extra = {name: value for name in EXTRA_FIELDS[type(event)] if (value := getattr(event, name)) is not None}
     if event.compelling_grounds is not None:
@@ -143,6 +159,7 @@ def event_row(
     reason = event.reason if isinstance(event, RightsEvent) else None
     if reason is not None:
         extra["reason"] = True
+    extra |= further
     assert event.event_id is not None  # noqa: S101 - the codec refuses an event without one
     return Row(
         chain=place.chain,

@@ -18,6 +18,7 @@ from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.rows import Place, extra_json, place_columns
 from ansvar.events.envelope import SessionHeader
+from ansvar.events.forwarded import Content
 from ansvar.ledger.row import ZERO16, Row, seal
 from ansvar.policy.verdict import Finding
 
@@ -25,6 +26,14 @@ _REUSED: Final = {
     "event": "another event with the same event_id is in the ledger; give each event its own",
     "command": "another command or event with the same id is in the ledger; give each its own",
 }
+
+
+class Tells(Struct, frozen=True):
+    """What a row tells another chain, as the how manieth."""
+
+    chain: int
+    number: int
+    content: Content
 
 
 class Judged(Struct, frozen=True):
@@ -36,6 +45,7 @@ class Judged(Struct, frozen=True):
     explanation: str = ""
     reason: str = ""  # the code of a refused row
     earlier_refusals: int = 0  # refused rows of this chain in this hour before this one
+    tells: Tells | None = None
 
     @property
     def leaf(self) -> bytes:
@@ -82,12 +92,18 @@ class Sheet:
         )
 
     def add(
-        self, row: Row, *, findings: tuple[Finding, ...] = (), explanation: str = "", reason: str = ""
+        self,
+        row: Row,
+        *,
+        findings: tuple[Finding, ...] = (),
+        explanation: str = "",
+        reason: str = "",
+        tells: Tells | None = None,
     ) -> None:
         earlier = self._memory.refused_this_hour(row.recorded_at) if row.kind == "refused" else 0
         columns, leaf = seal(row, self._memory.leaf)
         self._memory.took(row, leaf)
-        self.made.append(Judged(row, columns + leaf, findings, explanation, reason, earlier))
+        self.made.append(Judged(row, columns + leaf, findings, explanation, reason, earlier, tells))
 
     def note(
         self, kind: str, facts: dict[str, Any], explanation: str = "", reason: str = "", **columns: Any
@@ -105,6 +121,14 @@ class Sheet:
             explanation=explanation,
             reason=reason,
         )
+
+    def tell(self, kind: str, to: int, content: Content, facts: Mapping[str, Any], **columns: Any) -> None:
+        """Add a row by which this chain tells another one something."""
+        at = self.place()
+        number = self._memory.sent.get(to, 0)
+        values = {"occurred_at": at.recorded_at * 1000} | columns
+        extra = extra_json({**facts, "to": to, "number": number})
+        self.add(Row(kind=kind, extra=extra, **values, **place_columns(at)), tells=Tells(to, number, content))
 
     def refuse(self, reason: str, explanation: str, **columns: Any) -> None:
         """Add a row for what cannot be judged."""

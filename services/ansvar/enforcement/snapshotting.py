@@ -55,8 +55,8 @@ def _changed(ledger: LedgerStore, snapshots: Snapshots, before: Mark | None, mar
     for row in ledger.state_rows(mark.chain, mark.through + 1, first):
         subjects.took(row)
         named.add(row.subject)
-        if row.kind == "link":
-            named.add(joined_of(row))
+        if row.kind == "link" and (joined := joined_of(row)) is not None:
+            named.add(joined)
     for reference in sorted(_followed(named, subjects)):
         if reference in subjects.survivors:
             yield Kept(reference, survivor=subjects.survivors[reference])

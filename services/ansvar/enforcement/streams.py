@@ -12,7 +12,7 @@ import msgspec
 from ansvar.enforcement.errors import StreamMismatch
 from ansvar.enforcement.opening import Record
 from ansvar.enforcement.ports import TopicReader
-from ansvar.events.envelope import split
+from ansvar.events.envelope import RecordType, split
 from ansvar.events.errors import EventError
 from ansvar.ledger.row import ZERO16, Row
 
@@ -53,6 +53,8 @@ def _same(record: Record, head: Row) -> bool:
             parts = split(record.value)
         except EventError:
             return False
-        return (parts.session.session, parts.record.number) == (head.session, head.batch)
+        # the session of a forwarded record is sealed, its row's is the pair of chains
+        session = head.session if parts.record.type is RecordType.FORWARDED else parts.session.session
+        return (session, parts.record.number) == (head.session, head.batch)
     facts: dict[str, object] = msgspec.json.decode(head.extra) if head.extra else {}
     return facts.get("sha256") == record.sha256.hex()

@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from ansvar.deployment import Deployment, from_record
+from ansvar.deployment import FORWARDER, Deployment, from_record
 from ansvar.directory import DataDirectory
 from ansvar.emitter.kafka import KafkaSettings
+from ansvar.emitter.kit import ProducerKit
 from ansvar.enforcement.anchoring import Anchors
 from ansvar.enforcement.effects import Topics
 from ansvar.enforcement.enforcer import Enforcer, Parts
+from ansvar.enforcement.forwarding import Forwarder
 from ansvar.enforcement.judging import Rules
 from ansvar.enforcement.kafka import KafkaPublisher, KafkaReader
+from ansvar.enforcement.linking import Home
 from ansvar.enforcement.opening import Opener
 from ansvar.enforcement.people import People
 from ansvar.enforcement.publishing import checkpointing, meanwhile, teller
@@ -32,11 +35,13 @@ from ansvar.store.catalogue import Catalogue
 from ansvar.store.client import Store, chdb_dsn
 from ansvar.store.ledger import LedgerStore
 from ansvar.vault import keyring
+from ansvar.vault.database import Database
 from ansvar.vault.errors import VaultError
 from ansvar.vault.generator import Generator, RandomGenerator
 from ansvar.vault.keyring import Keyring
 from ansvar.vault.keys import DeploymentKeys
 from ansvar.vault.vault import Vault
+from ansvar.vault.wrapping import FileKeys
 
 
 def open_store(directory: DataDirectory, settings: Settings) -> Store:
@@ -48,9 +53,12 @@ def open_store(directory: DataDirectory, settings: Settings) -> Store:
 
 
 def open_vault(directory: DataDirectory, settings: Settings, generator: Generator | None = None) -> Vault:
-    """The vault that the settings name, SQLite by default."""
-    made = generator or RandomGenerator()
-    return Vault.in_file(directory.vault, made) if settings.vault is None else Vault(settings.vault, made)
+    """The vault that the settings name, SQLite by default, under the keys of the data directory.
+
+    Raises VaultError, also where a key is missing or another vault's.
+    """
+    database = Database.in_file(directory.vault) if settings.vault is None else Database(settings.vault)
+    return Vault(database, generator or RandomGenerator(), FileKeys(directory.keys))
 
 
 def check_vault(vault: Vault, deployment: Deployment, ledger: LedgerStore) -> None:
@@ -90,11 +98,11 @@ def as_recorded(store: Store) -> tuple[Judge, dict[str, ProducerScope]]:
     return lambda policy, engine: (bundle(policy), engine), claims
 
 
-def rules(store: Store, ring: Keyring) -> Rules:
-    """What judging needs; bundles come from the store."""
+def rules(store: Store, ring: Keyring, home: Home | None = None) -> Rules:
+    """What judging needs; bundles come from the store. `home` says an identifier's own chain."""
     catalogue = Catalogue(store)
     secret = DeploymentKeys(ring.deployment_secret)
-    return Rules(secret, bundles(catalogue), catalogue.put_bundle)
+    return Rules(secret, bundles(catalogue), catalogue.put_bundle, home)
 
 
 def opener(deployment: Deployment, ring: Keyring, keys: Path | None = None) -> Opener:
@@ -106,8 +114,16 @@ def opener(deployment: Deployment, ring: Keyring, keys: Path | None = None) -> O
         epoch_keys=ring.intake if keys is None else keyring.IntakeKeys(keys),
         partition_key=ring.partition_key,
         chains=deployment.chains,
+        forwarders=frozenset((FORWARDER,)) if deployment.forwards() else frozenset(),
         operator=deployment.operator,
     )
+
+
+def forwarder(keys: Path, deployment: Deployment) -> Forwarder | None:
+    """What seals what chains tell each other; None where the deployment knows of no such producer."""
+    if not deployment.forwards():
+        return None
+    return Forwarder(lambda: ProducerKit.read(keyring.kit_path(keys, FORWARDER)))
 
 
 def topics(deployment: Deployment, settings: Settings) -> Topics:
@@ -171,18 +187,20 @@ async def open_enforcer(
             meanwhile(checkpointer.run, failed),
             meanwhile(SelfCheck(check, tell, settings.self_check_seconds).run, failed),
         ):
+            opens = opener(deployment, ring, directory.keys)
             yield Enforcer(
                 Parts(
                     deployment=deployment,
                     ledger=LedgerStore(store),
                     vault=vault,
                     people=People(vault, ring.pepper),
-                    opener=opener(deployment, ring, directory.keys),
-                    rules=rules(store, ring),
+                    opener=opens,
+                    rules=rules(store, ring, opens.home),
                     reader=reader,
                     publisher=publisher,
                     topics=topics(deployment, settings),
                     trees=trees,
+                    forwarder=forwarder(directory.keys, deployment),
                     alert_on=settings.alert_on,
                 )
             )

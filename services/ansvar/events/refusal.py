@@ -100,6 +100,12 @@ class NotAController(RecordRefused):
     reason = "not_a_controller"
 
 
+class NotAForwarder(RecordRefused):
+    """A forwarded record from a producer that is not registered for them."""
+
+    reason = "not_a_forwarder"
+
+
 class BrokenBundle(RecordRefused):
     """The bundle that a control record activates cannot be used."""
 

@@ -11,7 +11,7 @@ Not handled here: which identifiers are one person's (`evaluation`, `enforcement
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -21,7 +21,7 @@ from ansvar.events.model import ContractPhase, Right, RightsPhase
 from ansvar.policy.collecting import Collected, Collection
 from ansvar.policy.contracts import ContractStep
 from ansvar.policy.requests import RequestStep
-from ansvar.policy.state import SubjectState
+from ansvar.policy.state import SubjectState, encode_state
 
 Item = TypeVar("Item")
 _at = attrgetter("at")
@@ -49,6 +49,35 @@ def join(one: SubjectState, other: SubjectState) -> SubjectState:
         collected=_collected(one.collected, other.collected),
         erasures=_merged(one.erasures, other.erasures, lambda at: at, lambda _: ()),
     )
+
+
+def parts(state: SubjectState, most: int) -> list[SubjectState]:
+    """A state as states of at most `most` bytes (as encoded) whose join it is; at least one, maybe empty.
+
+    One step that is larger by itself is a part by itself.
+    """
+    made, size = [SubjectState(erasures=state.erasures)], 8 * len(state.erasures)
+    for step in _steps(state):
+        step_size = len(encode_state(step))
+        if size + step_size > most and size:
+            made.append(SubjectState())
+            size = 0
+        made[-1] = join(made[-1], step)
+        size += step_size
+    return made
+
+
+def _steps(state: SubjectState) -> Iterator[SubjectState]:
+    for contract, steps in state.contracts.items():
+        for step in steps:
+            yield SubjectState(contracts={contract: [step]})
+    for right, requests in state.requests.items():
+        for request, phases in requests.items():
+            for phase in phases:
+                yield SubjectState(requests={right: {request: [phase]}})
+    for group in state.collected:
+        for collect in group.collects:
+            yield SubjectState(collected=[Collected(group.purpose, group.categories, [collect])])
 
 
 def _requests(one: SubjectState, other: SubjectState, right: Right) -> dict[bytes, list[RequestStep]]:

@@ -140,13 +140,26 @@ class LedgerStore:
         found = self._store.query(
             "SELECT seq, event_id, digest FROM {database}.ledger WHERE chain = {chain:UInt32} "
             "AND seq >= {a:UInt64} AND seq < {b:UInt64} "
-            "AND (verdict != '' OR kind IN ('policy', 'review', 'keys')) ORDER BY seq",
+            "AND (verdict != '' OR kind IN ('policy', 'review', 'keys', 'forwarded')) ORDER BY seq",
             {"chain": chain, "a": first_seq, "b": end_seq},
         )
         return ((seq, event_id.bytes, bytes(digest)) for seq, event_id, digest in found)
 
-    def batch_ranges(self, chain: int, since: int, end_seq: int) -> list[BatchRange]:
-        """The authenticated batches recorded since a time (ms), as ranges of numbers, by session."""
+    def sent(self, chain: int, end_seq: int) -> dict[int, int]:
+        """Chain -> how much this one has told it (`link` and `forwarded` rows)."""
+        found = self._store.query(
+            "SELECT JSONExtractUInt(extra, 'to') AS other, max(JSONExtractUInt(extra, 'number')) "
+            "FROM {database}.ledger WHERE chain = {chain:UInt32} AND seq < {end:UInt64} "
+            "AND kind IN ('link', 'forwarded') AND JSONHas(extra, 'to') GROUP BY other",
+            {"chain": chain, "end": end_seq},
+        )
+        return {other: number + 1 for other, number in found}
+
+    def batch_ranges(self, chain: int, since: int, end_seq: int, always: str = "") -> list[BatchRange]:
+        """The authenticated batches recorded since a time (ms), as ranges of numbers, by session.
+
+        Those of the producer `always` whenever they were recorded.
+        """
         found = self._store.query(
             "SELECT producer, session, min(batch) AS first, max(batch), toUnixTimestamp64Milli(max(at)) "
             "FROM ("
@@ -154,10 +167,11 @@ class LedgerStore:
             " batch - row_number() OVER (PARTITION BY producer, session ORDER BY batch) AS island FROM ("
             "  SELECT producer, session, batch, max(recorded_at) AS at FROM {database}.ledger"
             "  WHERE chain = {chain:UInt32} AND seq < {end:UInt64} AND session != toFixedString('', 16)"
-            "  AND recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+            "  AND (recorded_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+            "   OR producer = {always:String})"
             "  AND kind NOT IN ('session', 'gap') GROUP BY producer, session, batch)) "
             "GROUP BY producer, session, island ORDER BY producer, session, first",
-            {"chain": chain, "since": since, "end": end_seq},
+            {"chain": chain, "since": since, "end": end_seq, "always": always or "-"},
         )
         return [
             BatchRange(producer, bytes(session), first, last, at)

@@ -22,6 +22,7 @@ SUBJECT_CONTRACT_ID: Final = b"ansvar/subject/contract-id/v1"
 SUBJECT_DETAILS: Final = b"ansvar/subject/details/v1"
 SUBJECT_DETAILS_NONCE: Final = b"ansvar/subject/details-nonce/v1"
 SUBJECT_IDENTIFIER: Final = b"ansvar/subject/identifier/v1"
+SUBJECT_ALIAS: Final = b"ansvar/subject/alias/v1"
 DEPLOYMENT_SUBJECT: Final = b"ansvar/deployment/no-subject/v1"
 DEPLOYMENT_CORRELATION: Final = b"ansvar/deployment/correlation-id/v1"
 
@@ -69,6 +70,11 @@ class SubjectKeys:
         if self._contract is None:
             self._contract = derive(self._data_key, SUBJECT_CONTRACT_ID)
         return hmac.digest(self._contract, contract_id.encode(), "sha256")[:16]
+
+    def alias(self, identifier_type: str, value: str) -> bytes:
+        """What stands in the ledger for another identifier of the subject's, 16 bytes."""
+        key = derive(self._data_key, SUBJECT_ALIAS)
+        return hmac.digest(key, identifier_type.encode() + b"\0" + value.encode(), "sha256")[:16]
 
     def seal_details(self, position: bytes, text: bytes) -> bytes:
         """AES-256-GCM of a row's free text; nonce and associated data come from its source position.

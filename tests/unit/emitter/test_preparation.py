@@ -82,7 +82,6 @@ def test_joined_events_are_the_codecs_batch(ids: list[int]) -> None:
         (replace(CALL, subject=Identifier(type="email", value="anna")), "subject"),
         (replace(CALL, details="x" * 20_001), "details"),
         (replace(CALL, details="å" * 19_000), "32,768"),
-        (replace(CALL, aliases=(Identifier(type="customer_number", value="C-1"),)), "aliases"),
         ({"kind": "processing"}, "dict"),
         (None, "NoneType"),
     ],

@@ -341,6 +341,7 @@ read = events(identifiers=good_identifiers().map(lambda i: normalise(i, year=202
 def test_no_events_of_a_registered_producer_stop_the_worker(drawn: list[list[Event]]) -> None:
     chain, producer = Chain(), Producer()
     chain.opener = opener(chains=1)  # so that all belong here
+    chain.rules = replace(chain.rules, home=None)
     for batch in drawn:
         made = chain.take(producer.batch(0, batch))
         assert [judged.row.event_id for judged in made] == [each.event_id for each in batch]

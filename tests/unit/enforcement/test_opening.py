@@ -13,20 +13,25 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import judging
+from ansvar.deployment import FORWARDER
 from ansvar.enforcement import opening
-from ansvar.enforcement.opening import Batch, Claim, Close, Opened, Opener, Record, Refusal
+from ansvar.enforcement.opening import Batch, Claim, Close, Opened, Opener, Record, Refusal, Told
 from ansvar.events import codec
 from ansvar.events.avro_binary import write_long, write_string
 from ansvar.events.envelope import OpenSession, RecordType, parse_session_header, unseal_session
+from ansvar.events.forwarded import Arrived, Forwarded, ForwardedEvent, Wanted, encode_forwarded
 from ansvar.events.intake import IntakePrivateKey
 from ansvar.events.model import Event, Identifier, NoticeEvent
 from ansvar.events.partition import partition_of
 from ansvar.events.schemas import current
+from ansvar.policy.state import SubjectState, encode_state
 from records import CHAINS, EPOCH, HOUR, NOW, SIGNING, Producer, customer, numbered, opener
 from strategies import batches
 
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 BATCH = current("batch").fingerprint
+FORWARDED = current("forwarded").fingerprint
+TOLD = encode_forwarded(Forwarded(1, 7, Wanted(bytes(16), 1, bytes(16))))
 
 
 def event(number: int = 1, **changes: Any) -> Event:
@@ -112,7 +117,7 @@ UNOPENED: list[tuple[str, Callable[[], Opened]]] = [
     ("malformed", lambda: open_(sealed(b"\2", RecordType.CLOSE, fingerprint=BATCH))),
     ("unknown_schema", lambda: open_(sealed(b"\2", RecordType.CLOSE, fingerprint=b"fromthef"))),
     ("unsupported_type", lambda: open_(sealed(codec.encode_heartbeat(0), RecordType.HEARTBEAT))),
-    ("unsupported_type", lambda: open_(sealed(b"", RecordType.FORWARDED))),
+    ("not_a_forwarder", lambda: open_(sealed(TOLD, RecordType.FORWARDED, fingerprint=FORWARDED))),
 ]
 
 
@@ -184,7 +189,6 @@ def test_a_batch_that_cannot_be_read(reason: str, body: bytes, fingerprint: byte
 
 
 UNFIT = {
-    "unsupported_aliases": event(aliases=(Identifier("customer_number", "K-2"),)),
     "invalid_event": event(subject=Identifier("personnummer", "19640823-3235")),
     "not_normalised": event(subject=Identifier("email", "A.Person@Example.com")),
     "wrong_partition": event(subject=customer(1)),
@@ -200,6 +204,65 @@ def test_an_event_that_cannot_be_judged(reason: str) -> None:
     told = opened.unfit[1].explanation
     secrets = [UNFIT[reason].subject, *UNFIT[reason].aliases]
     assert not any(secret and secret.value in told for secret in secrets)
+
+
+def test_a_deployment_without_a_forwarder_takes_no_aliases() -> None:
+    named = event(aliases=(Identifier("customer_number", "other"),))
+    assert open_(Producer().batch(0, [named])).unfit == {}  # type: ignore[union-attr] # it is a batch
+    opened = open_(Producer().batch(0, [named]), by=opener(forwarders=frozenset()))
+    assert isinstance(opened, Batch)
+    assert opened.unfit[0].reason == "unsupported_aliases"
+
+
+def told(content: Arrived | ForwardedEvent | Wanted, chain: int = 1) -> Opened:
+    body = encode_forwarded(Forwarded(chain, 7, content))
+    producer = Producer(producer=FORWARDER)
+    return open_(producer.sealed(RecordType.FORWARDED, 0, body, 5, fingerprint=FORWARDED))
+
+
+STATE = encode_state(SubjectState())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        Wanted(bytes(16), 1, bytes(16)),
+        Arrived(bytes(16), STATE, customer(0)),
+        ForwardedEvent(event(), bytes(16), NOW, "local"),
+    ],
+)
+def test_what_a_chain_tells_another_opens(content: Arrived | ForwardedEvent | Wanted) -> None:
+    """Its session is the pair of chains, whichever worker sealed it."""
+    opened = told(content)
+    assert isinstance(opened, Told)
+    assert (opened.number, opened.forwarded) == (5, Forwarded(1, 7, content))
+    assert opened.header.session == told(content).header.session  # type: ignore[union-attr] # it is opened
+    assert opened.header.session != told(content, chain=2).header.session  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("content", "chain"),
+    [
+        (Wanted(bytes(16), 1, bytes(16)), CHAINS),
+        (Wanted(customer(1), 1, bytes(16)), 1),
+        (Arrived(bytes(16), STATE, customer(1)), 1),
+        (Arrived(bytes(16), b"nonsense", customer(0)), 1),
+        (ForwardedEvent(event(subject=Identifier("email", "A@B.se")), bytes(16), NOW, "local"), 1),
+    ],
+)
+def test_what_a_chain_may_not_tell_another(content: Arrived | ForwardedEvent | Wanted, chain: int) -> None:
+    refusal = told(content, chain)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "malformed"
+
+
+@given(st.binary(max_size=200))
+@example(TOLD[:-1])
+@example(TOLD + b"x")
+def test_bad_bytes_of_a_forwarded_record_are_refused(body: bytes) -> None:
+    producer = Producer(producer=FORWARDER)
+    value = producer.sealed(RecordType.FORWARDED, 0, body, 5, fingerprint=FORWARDED)
+    assert isinstance(open_(value), (Refusal, Told))
 
 
 @pytest.mark.parametrize(

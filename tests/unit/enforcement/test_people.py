@@ -15,7 +15,8 @@ from ansvar.enforcement.people import People, named_in
 from ansvar.events.model import Identifier, NoticeEvent
 from ansvar.vault.errors import VaultError
 from ansvar.vault.generator import SeededGenerator
-from ansvar.vault.vault import Person, Vault, Wanted
+from ansvar.vault.vault import Held, Vault, Wanted
+from ansvar.vault.wrapping import FileKeys
 from records import PEPPER, customer, known, numbered, vault
 
 WHO = [Identifier("customer_number", f"K-{n}") for n in range(6)]
@@ -26,14 +27,14 @@ class CountingVault(Vault):
 
     asked: list[int]
 
-    def resolve(self, wanted: Sequence[Wanted]) -> dict[bytes, Person]:
+    def resolve(self, wanted: Sequence[Wanted]) -> dict[bytes, Held]:
         self.asked.append(len(wanted))
         return super().resolve(wanted)
 
 
 @pytest.fixture
 def counting(tmp_path: Path) -> CountingVault:
-    made = CountingVault(f"sqlite:///{tmp_path / 'vault.db'}", SeededGenerator(b"seed"))
+    made = CountingVault.in_file(tmp_path / "vault.db", SeededGenerator(b"seed"), FileKeys(tmp_path / "keys"))
     made.asked = []
     return made
 
@@ -91,7 +92,7 @@ def test_another_pepper_is_another_person(counting: CountingVault) -> None:
 def test_a_failure_leaves_nobody_half_known(counting: CountingVault, monkeypatch: pytest.MonkeyPatch) -> None:
     found = People(counting, PEPPER)
 
-    def fail(wanted: Sequence[Wanted]) -> dict[bytes, Person]:
+    def fail(wanted: Sequence[Wanted]) -> dict[bytes, Held]:
         raise VaultError("gone")
 
     with monkeypatch.context() as broken:

@@ -16,6 +16,7 @@ from ansvar.vault.keys import DeploymentKeys, SubjectKeys, derive, lookup_tag, p
 KEY = bytes(range(32))
 POSITION = position_bytes(0x01020304, bytes(range(16)), -2, 513)
 LABELS = {
+    "SUBJECT_ALIAS": b"ansvar/subject/alias/v1",
     "SUBJECT_DIGEST": b"ansvar/subject/digest/v1",
     "SUBJECT_REQUEST_ID": b"ansvar/subject/request-id/v1",
     "SUBJECT_CONTRACT_ID": b"ansvar/subject/contract-id/v1",

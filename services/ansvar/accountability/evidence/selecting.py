@@ -20,7 +20,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ansvar.accountability.evidence.errors import NothingSelected, TooManyRows
-from ansvar.enforcement.rows import microseconds
+from ansvar.enforcement.rows import extra_of, microseconds
 from ansvar.enforcement.subjects import Subjects
 from ansvar.ledger.row import ZERO16
 from ansvar.store.client import Store
@@ -175,7 +175,8 @@ def _joined(store: Store) -> Subjects:
         "SELECT DISTINCT chain FROM {database}.ledger WHERE kind = 'link' ORDER BY chain"
     ):
         for row in ledger.rows_of_kind(chain, ("link",), 0, 1 << 63):
-            subjects.took(row)
+            if "to" not in extra_of(row):  # where they went, a row there joins them
+                subjects.took(row)
     return subjects
 
 
