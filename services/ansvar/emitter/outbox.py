@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 
 from ansvar.emitter.batching import Delivery, Limits, Prepared
 from ansvar.emitter.errors import DeliveryFailed, EmitterClosed
@@ -127,4 +128,6 @@ class Outbox:
 
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s stopped by a fault; its events were not sent", task.get_name(), exc_info=error)
+        where = "".join(traceback.format_tb(error.__traceback__))  # what went wrong may quote an event
+        what = type(error).__name__
+        log.error("%s stopped by a %s; its events were not sent\n%s", task.get_name(), what, where)

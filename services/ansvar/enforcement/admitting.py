@@ -15,6 +15,7 @@ from ansvar.deployment import CONTROL
 from ansvar.enforcement.errors import MissingIntakeKey
 from ansvar.enforcement.opening import Claim, Opened, Refusal
 from ansvar.enforcement.registering import GRACE_MS, Registry
+from ansvar.events.personal_data import masked
 from ansvar.events.refusal import (
     BadSignature,
     EnvelopeError,
@@ -52,7 +53,8 @@ def admitted(opened: Opened, registry: Registry, at: int) -> Opened:
 def _check_producer(claim: Claim, registry: Registry) -> None:
     name = claim.producer
     if name not in registry.keys:
-        raise UnknownProducer(f"no key is registered for producer {name!r}; add the producer first")
+        stated = masked(name)  # anyone may have written it
+        raise UnknownProducer(f"no key is registered for producer {stated!r}; add the producer first")
     if claim.key not in registry.keys[name]:
         raise BadSignature(f"the session header is not signed by producer {name!r}")
     if name not in registry.producers:

@@ -36,6 +36,7 @@ from ansvar.emitter.kafka import MAX_RECORD_BYTES, KafkaSettings
 from ansvar.enforcement import parsing
 from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.errors import EnforcementError, Revoked
+from ansvar.enforcement.kafka import beside_value
 from ansvar.enforcement.opening import Record
 
 log = logging.getLogger(__name__)
@@ -186,7 +187,8 @@ async def _within(seconds: float, step: Coroutine[Any, Any, None], otherwise: st
 
 def _record(message: Any) -> Record:
     # Faust divides the broker's milliseconds by 1000; rounding gives the same integer back
-    return Record(message.partition, message.offset, round(message.timestamp * 1000), message.value or b"")
+    at = round(message.timestamp * 1000)
+    return Record(message.partition, message.offset, at, message.value or b"", beside_value(message))
 
 
 def _consumer_class(topic: str, enforcer: Enforcer) -> type[FaustConsumer]:

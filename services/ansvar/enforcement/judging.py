@@ -28,7 +28,9 @@ from ansvar.enforcement.sheet import Judged, Sheet
 from ansvar.events.boundary import normal_form
 from ansvar.events.envelope import SessionHeader
 from ansvar.events.forwarded import Forwarded, ForwardedEvent
+from ansvar.events.minimisation import BESIDE, PersonalData, beside, fault_of, minimised
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
+from ansvar.events.personal_data import PersonalKind
 from ansvar.ledger.canonical import ZERO32
 from ansvar.ledger.errors import RowTooLarge
 from ansvar.ledger.position import stream_id
@@ -56,7 +58,7 @@ class _Sealing:
     was joined to, so that a repetition is known as one. `reference` is that of the survivor.
     """
 
-    __slots__ = ("_deployment", "_event", "_ids", "_keys", "_persons", "_place", "digest", "reference")
+    __slots__ = ("_deployment", "_ids", "_keys", "_persons", "_place", "digest", "reference")
 
     def __init__(self, event: Event, place: Place, survivor: bytes, persons: Persons, rules: Rules) -> None:
         known = None if event.subject is None else persons[event.subject]
@@ -64,7 +66,6 @@ class _Sealing:
         self.reference = survivor
         self._keys: SubjectKeys = no_subject if known is None else known.keys
         self._ids: SubjectKeys = no_subject if known is None else known.ids
-        self._event = event
         self._place = place
         self._persons = persons
         self._deployment = rules.deployment
@@ -79,11 +80,10 @@ class _Sealing:
     def correlation_id(self, value: str) -> bytes:
         return self._deployment.correlation_id(value)
 
-    def actor(self) -> str:
-        actor = self._event.actor
-        if isinstance(actor, Identifier):
-            return f"person:{self._persons[actor].reference.hex()}"
-        return actor or ""
+    def actor(self, named: str | Identifier | None) -> str:
+        if isinstance(named, Identifier):
+            return f"person:{self._persons[named].reference.hex()}"
+        return named or ""
 
     def details(self, text: bytes) -> bytes:
         at = self._place
@@ -116,7 +116,7 @@ def judge(
             _close(sheet, opened, memory)
         case Batch():
             if _is_new(sheet, opened.header, opened.number, memory, known=_knows(memory, opened)):
-                _batch(sheet, opened, memory, persons, rules)
+                _batch(sheet, opened, memory, persons, rules, beside(record.beside))
         case Command():
             known = memory.recent.digest(opened.control.id.bytes, memory.next_seq) is not None
             if _is_new(sheet, opened.header, opened.number, memory, known=known):
@@ -174,16 +174,29 @@ def _is_new(sheet: Sheet, header: SessionHeader, number: int, memory: ChainMemor
     return True
 
 
-def _batch(sheet: Sheet, batch: Batch, memory: ChainMemory, persons: Persons, rules: Rules) -> None:
+def _batch(
+    sheet: Sheet,
+    batch: Batch,
+    memory: ChainMemory,
+    persons: Persons,
+    rules: Rules,
+    kind: PersonalKind | None,
+) -> None:
+    """Add the rows of a batch; `kind` is that of what stands beside it for all to read."""
     if not batch.events:  # the codec refuses such a batch; its offset would be accounted for all the same
         sheet.refuse("empty_batch", "the batch holds no event")
     bundle = rules.bundle(memory.policy)
+    if kind is not None and bundle.settings.personal_data_in_words == "refuse":
+        fault = fault_of([(BESIDE, kind)])
+        sheet.refuse(fault.reason, str(fault))
+        return
+    masked = () if kind is None else (BESIDE,)
     for place, event in enumerate(batch.events):
         refusal = batch.unfit.get(place)
         if refusal is not None:
             sheet.refuse(refusal.reason, refusal.explanation, event_id=event.event_id)
             continue
-        judge_event(sheet, event, memory, persons, rules, bundle)
+        judge_event(sheet, event, memory, persons, rules, bundle, masked=masked)
 
 
 def judge_event(
@@ -194,12 +207,15 @@ def judge_event(
     rules: Rules,
     bundle: Bundle,
     origin: Forwarded | None = None,
+    masked: tuple[str, ...] = (),
 ) -> None:
     """Add the row of one normalised event: judged, forwarded, or a repetition of one seen before.
 
     Where it is the first to name some identifiers together, a `link` row for each that is joined goes before
     its own, and it is judged by what is known of all of them. Where the person's history is another chain's,
     it is sent there. `origin` is what forwarded it here; then it is judged by the time and producer there.
+    What looks like personal data in its words is masked, or the event refused, before a rule sees it; its
+    digest and keyed ids are of the event as sent. `masked` names what was masked of its record.
     """
     assert event.event_id is not None  # noqa: S101 - the codec refuses an event without one
     known = ZERO16 if event.subject is None else persons[event.subject].reference
@@ -238,6 +254,12 @@ def judge_event(
         and request is not None
         and state.requested("portability", request, event.occurred_at)
     )
+    keyed = "reference" if isinstance(event, DisclosureEvent) and request is not None else None
+    try:
+        event, fields = minimised(event, bundle.settings.personal_data_in_words, keyed=keyed)
+    except PersonalData as fault:
+        sheet.refuse(fault.reason, str(fault), event_id=event.event_id, digest=sealing.digest)
+        return
     verdict = decide(
         event,
         state,
@@ -248,6 +270,8 @@ def judge_event(
         scope=memory.registry.scopes.get(producer),
         request=request if isinstance(event, RightsEvent) else None,
     )
+    if masked or fields:
+        further["masked"] = ",".join((*masked, *fields))
     row = event_row(event, verdict, place, sealing, request=request, own_request=own, further=further)
     try:
         if met.rows:
@@ -258,7 +282,7 @@ def judge_event(
         text = "the event's texts are too long for one row of the ledger; send less"
         sheet.refuse("over_limit", text, event_id=event.event_id, digest=sealing.digest)
         return
-    memory.recent.add(row.seq, event.event_id.bytes, sealing.digest)
+    memory.recent.add(row.seq, row.event_id.bytes, sealing.digest)
     contract = row.contract_id if isinstance(event, ContractEvent) else None
     fact = fact_of(event, verdict, request, contract)
     if fact is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -140,7 +141,17 @@ class KafkaReader:
 
 def record_of(message: Any) -> Record:
     """An aiokafka message as a Record."""
-    return Record(message.partition, message.offset, message.timestamp, message.value or b"")
+    return Record(
+        message.partition, message.offset, message.timestamp, message.value or b"", beside_value(message)
+    )
+
+
+def beside_value(message: Any) -> tuple[bytes, ...]:
+    """Key and headers of a message of aiokafka's, or of Faust's, which has them from there."""
+    if message.key is None and not message.headers:
+        return ()
+    headers = ((name.encode(), value or b"") for name, value in message.headers or ())
+    return (message.key or b"", *chain.from_iterable(headers))
 
 
 def _unavailable(settings: KafkaSettings, error: KafkaError) -> KafkaUnavailable:

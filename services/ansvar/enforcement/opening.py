@@ -45,6 +45,7 @@ from ansvar.events.key_commands import (
 )
 from ansvar.events.model import Event, Identifier
 from ansvar.events.partition import home_of, partition_of
+from ansvar.events.personal_data import masked
 from ansvar.events.refusal import BadSignature, BrokenBundle, NotAForwarder, UnknownEpoch, UnknownProducer
 from ansvar.policy.errors import BundleError
 from ansvar.policy.loader import bundle_from_bytes
@@ -57,12 +58,16 @@ LACKED_A_KEY: Final = frozenset((UnknownProducer.reason, BadSignature.reason, Un
 
 
 class Record(Struct, frozen=True):
-    """One Kafka record: `timestamp` is the broker's (LogAppendTime), in ms since 1970."""
+    """One Kafka record: `timestamp` is the broker's (LogAppendTime), in ms since 1970.
+
+    `beside` is what stands beside its value for all to read: its key, its headers. Ours have neither.
+    """
 
     partition: int
     offset: int
     timestamp: int
     value: bytes
+    beside: tuple[bytes, ...] = ()
 
     @property
     def sha256(self) -> bytes:
@@ -236,9 +241,8 @@ class Opener:
         if found is not None:
             return found[1]
         if header.producer not in self._producer_keys:
-            raise UnknownProducer(
-                f"no key is registered for producer {header.producer!r}; add the producer first"
-            )
+            stated = masked(header.producer)  # anyone may have written it
+            raise UnknownProducer(f"no key is registered for producer {stated!r}; add the producer first")
         if claim.key is None:
             raise BadSignature(f"the session header is not signed by producer {header.producer!r}")
         session = unseal_session(header, self._epoch_keys.get(header.epoch))

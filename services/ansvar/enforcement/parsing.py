@@ -1,9 +1,9 @@
 """Reading Kafka's record batches whatever the headers of their records hold.
 
 aiokafka decodes the keys of record headers as UTF-8 and raises on others, and no broker checks them: one such
-record would stop its partition for good, below everything that could refuse it. Nothing here uses headers, so
-a record whose headers cannot be read is taken without them, and then refused or not by its value, as every
-other. The batch format is Kafka's v2 (KIP-98), as aiokafka's own pure Python reader has it.
+record would stop its partition for good, below everything that could refuse it. Ours have
+none, so a record whose headers cannot be read is taken without them, and then refused or not by its value, as
+every other. The batch format is Kafka's v2 (KIP-98), as aiokafka's own pure Python reader has it.
 
 `install` puts this reader where aiokafka's consumers make theirs: for the whole process, once.
 

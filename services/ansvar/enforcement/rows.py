@@ -20,6 +20,7 @@ from ansvar.events.model import (
     ContractEvent,
     DisclosureEvent,
     Event,
+    Identifier,
     NoticeEvent,
     ProcessingEvent,
     RightsEvent,
@@ -64,7 +65,7 @@ class Sealing(Protocol):
 
     def contract_id(self, value: str) -> bytes: ...
     def correlation_id(self, value: str) -> bytes: ...
-    def actor(self) -> str: ...
+    def actor(self, named: str | Identifier | None) -> str: ...
     def details(self, text: bytes) -> bytes: ...
 
 
@@ -174,7 +175,7 @@ def event_row(
         occurred_at=microseconds(event.occurred_at),
         subject=sealing.reference,
         system=event.system,
-        actor=sealing.actor(),
+        actor=sealing.actor(event.actor),
         purpose=event.purpose or "",
         legal_basis=event.legal_basis or "",
         role=event.role,

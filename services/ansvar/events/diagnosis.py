@@ -23,6 +23,7 @@ from msgspec import inspect
 
 from ansvar.events.errors import InvalidEvent
 from ansvar.events.model import EVENT_TYPES
+from ansvar.events.personal_data import looks_personal
 
 _TIME = "an RFC 3339 time with an offset, such as 2026-03-02T14:00:00+01:00"
 _WORD = re.compile(r"[A-Za-z_-]{1,40}[0-9]{0,3}")
@@ -98,7 +99,7 @@ def _unknown_field(source: Mapping[object, object], known: Mapping[str, object],
     for name in source:
         if name in known:
             continue
-        if not isinstance(name, str) or not _FIELD.fullmatch(name):
+        if not isinstance(name, str) or not _FIELD.fullmatch(name) or looks_personal(name):
             return _Fault("?", "a field whose name is not shown", ", ".join(known))
         close = difflib.get_close_matches(name.strip(), known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else ", ".join(known)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from ansvar.events.intake import SEAL_OVERHEAD, IntakePrivateKey, IntakePublicKey
+from ansvar.events.personal_data import masked
 from ansvar.events.refusal import (
     BadSeal,
     BadSignature,
@@ -272,9 +273,8 @@ def open_session(
     check_deployment(header, deployment)
     public = producer_keys.get(header.producer)
     if public is None:
-        raise UnknownProducer(
-            f"no key is registered for producer {header.producer!r}; add the producer first"
-        )
+        name = masked(header.producer)  # anyone may have written it
+        raise UnknownProducer(f"no key is registered for producer {name!r}; add the producer first")
     if signer(header, (public,)) is None:
         raise BadSignature(f"the session header is not signed by producer {header.producer!r}")
     return unseal_session(header, epoch_keys.get(header.epoch))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-Reason = Literal["invalid_event", "unknown_schema", "malformed", "over_limit"]
+Reason = Literal["invalid_event", "unknown_schema", "malformed", "over_limit", "personal_data"]
 
 
 class EventError(Exception):
@@ -58,7 +58,7 @@ class InvalidEvent(EventError):
         self, *, field: str | None = None, line: int | None = None, index: int | None = None
     ) -> InvalidEvent:
         """The same fault with its place filled in; None keeps what is known."""
-        return InvalidEvent(
+        return type(self)(
             self.found,
             self.allowed,
             field=self.field if field is None else field,

@@ -16,6 +16,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from ansvar.events.minimisation import Treatment
 from ansvar.events.model import RecipientType
 
 FULL_SCOPE = "full"  # the scope of an adequacy decision that covers everyone in the country
@@ -221,6 +222,7 @@ class Settings(Struct, frozen=True):
     retention_months: int = 12
     future_minutes: int = 5
     late_days: int = 400
+    personal_data_in_words: Treatment = "mask"  # what becomes of it; see `events.minimisation`
 
 
 # What holds where a bundle is silent; what it says outranks its profile.

@@ -2,7 +2,8 @@
 
 Invariants: starts from an empty state and judges each event before it enters the state; one person named by
 one identifier in two spellings is one subject, and identifiers are different subjects until an event names
-them together (`aliases`), which sees the union as all later ones do; nothing leaves the object but verdicts.
+them together (`aliases`), which sees the union as all later ones do; words that look like personal data are
+masked or refused as the bundle says; nothing leaves the object but verdicts.
 
 Not handled here: reading and writing (`cli.evaluate`), what a union is (`joining`).
 """
@@ -13,6 +14,7 @@ from datetime import datetime
 from functools import reduce
 
 from ansvar.events.identifiers import normalise_event
+from ansvar.events.minimisation import minimised
 from ansvar.events.model import ContractEvent, DisclosureEvent, Event, Identifier, RightsEvent
 from ansvar.policy.bundle import Bundle
 from ansvar.policy.decide import ENGINE, decide
@@ -50,15 +52,16 @@ class Evaluator:
         if joined:
             state = reduce(join, (self._subjects.get(other, _NOTHING) for other in joined), state)
         own_request = False
-        request = contract = None
-        if type(event) is DisclosureEvent:
-            own_request = event.reference is not None and state.requested(
-                "portability", event.reference.encode(), event.occurred_at
-            )
+        request = contract = keyed = None
+        if type(event) is DisclosureEvent and event.reference is not None:
+            key = event.reference.encode()
+            own_request = state.requested("portability", key, event.occurred_at)
+            keyed = "reference" if any(key in known for known in state.requests.values()) else None
         elif type(event) is RightsEvent:
             request = event.request_id.encode()
         elif type(event) is ContractEvent:
             contract = event.contract_id.encode()
+        event, _ = minimised(event, self._bundle.settings.personal_data_in_words, keyed=keyed)
         verdict = decide(
             event,
             state,

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from ansvar.events.minimisation import Treatment
 from ansvar.events.model import RecipientType
 from ansvar.policy.bundle import Profile, Tool
 
@@ -102,6 +103,7 @@ class SettingsPart(Shape, frozen=True, kw_only=True):
     retention_months: Count | None = None
     future_minutes: Count | None = None
     late_days: Count | None = None
+    personal_data_in_words: Treatment | None = None
 
 
 class SwitchPart(Shape, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -26,7 +26,7 @@ from ansvar.vault.wrapping import SUPPRESSION, KeyEncryption
 
 # A retired KEK must be gone within 30 days; whoever asks `destroy_due` once a day then keeps that.
 KEPT_MS: Final = 29 * 24 * 3600 * 1000
-_CHUNK: Final = 2_000  # rows sealed anew in one transaction, while nobody else writes
+_CHUNK: Final = 500  # rows sealed anew in one transaction, while nobody else writes
 
 
 class Kek(Struct, frozen=True):
@@ -178,26 +178,22 @@ class Rotation:
         row = _subjects.c
         with self._database.writing(alone=True) as connection:
             newest = self.newest(connection)
-            query = (
-                sa.select(row.tag, row.generation, row.kek, row.sealed).where(row.kek < newest).limit(_CHUNK)
-            )
-            changed = [self._sealed_anew(newest, *found) for found in connection.execute(query)]
+            query = sa.select(_subjects).where(row.kek < newest).limit(_CHUNK)
+            changed = [self._sealed_anew(newest, found) for found in connection.execute(query).mappings()]
             if changed:
-                connection.execute(
-                    sa.update(_subjects)
-                    .where(row.tag == sa.bindparam("of_tag"), row.generation == sa.bindparam("of_generation"))
-                    .values({name: sa.bindparam(name) for name in ("kek", "sealed", "reference_index")}),
-                    changed,
+                # every row is there, so each insert updates; PostgreSQL's driver sends updates singly
+                insert = self._database.insert(_subjects)
+                update = insert.on_conflict_do_update(
+                    index_elements=[row.tag, row.generation],
+                    set_={name: insert.excluded[name] for name in ("kek", "sealed", "reference_index")},
                 )
+                connection.execute(update.returning(row.kek), changed)
             return len(changed)
 
-    def _sealed_anew(
-        self, newest: int, tag: bytes, generation: int, kek: int, sealed: bytes
-    ) -> dict[str, bytes | int]:
-        plain = self._keys.unwrap(kek, sealed, associated_data(tag, generation, kek))
-        return {
-            "of_tag": tag,
-            "of_generation": generation,
+    def _sealed_anew(self, newest: int, found: sa.RowMapping) -> dict[str, Any]:
+        tag, generation, kek = found["tag"], found["generation"], found["kek"]
+        plain = self._keys.unwrap(kek, found["sealed"], associated_data(tag, generation, kek))
+        return dict(found) | {
             "kek": newest,
             "sealed": self._keys.wrap(newest, plain, associated_data(tag, generation, newest)),
             "reference_index": self._keys.index(newest, plain[:16]),

@@ -40,6 +40,7 @@ _COLUMNS: Final = (
     _row.sealed,
     _row.ended_seq,
     _row.identifier,
+    _row.used_on,
 )
 
 
@@ -108,9 +109,9 @@ class Subjects:
         """tag -> its rows, ascending by generation; a tag without any is absent."""
         found: dict[bytes, list[Found]] = {}
         for some in chunks(tags):
-            query = sa.select(*_COLUMNS, _row.used_on).where(_row.tag.in_(some))
-            for row in connection.execute(query):
-                found.setdefault(row.tag, []).append(self._opened(row))
+            query = sa.select(*_COLUMNS).where(_row.tag.in_(some))
+            for row in map(self._opened, connection.execute(query)):
+                found.setdefault(row.tag, []).append(row)
         for rows in found.values():
             rows.sort(key=lambda row: row.person.generation)
         return found
@@ -121,7 +122,7 @@ class Subjects:
         keks = self._rotation.in_use(connection)
         indexes = [self._keys.index(kek, reference) for reference in references for kek in keks]
         for some in chunks(indexes):
-            query = sa.select(*_COLUMNS, _row.used_on).where(_row.reference_index.in_(some))
+            query = sa.select(*_COLUMNS).where(_row.reference_index.in_(some))
             opened = [self._opened(row) for row in connection.execute(query)]
             found.update((row.person.reference, row) for row in opened)
         return found
@@ -129,7 +130,7 @@ class Subjects:
     def destroy(self, connection: sa.Connection, chain: int, below_seq: int) -> list[Found]:
         """Delete the rows of a chain that were ended before a seq; returns what they were."""
         due = sa.delete(_subjects).where(_row.chain == chain, _row.ended_seq < below_seq)
-        return [self._opened(row) for row in connection.execute(due.returning(*_COLUMNS, _row.used_on))]
+        return [self._opened(row) for row in connection.execute(due.returning(*_COLUMNS))]
 
     def make(
         self, connection: sa.Connection, wanted: Sequence[Wanted], generation: int, today: date
@@ -193,8 +194,7 @@ class Subjects:
         }
 
     def _opened(self, row: sa.Row[*tuple[Any, ...]]) -> Found:
-        bound = associated_data(row.tag, row.generation, row.kek)
-        plain = self._keys.unwrap(row.kek, row.sealed, bound)
+        tag, generation, chain, kek, sealed, ended_seq, identifier, used_on = row
+        plain = self._keys.unwrap(kek, sealed, associated_data(tag, generation, kek))
         reference, data_key = plain[:_REFERENCE_BYTES], plain[_REFERENCE_BYTES:]
-        person = Person(reference, data_key, row.chain, row.generation, row.ended_seq)
-        return Found(row.tag, person, row.identifier, row.used_on)
+        return Found(tag, Person(reference, data_key, chain, generation, ended_seq), identifier, used_on)

@@ -344,7 +344,8 @@ def test_no_events_of_a_registered_producer_stop_the_worker(drawn: list[list[Eve
     chain.rules = replace(chain.rules, home=None)
     for batch in drawn:
         made = chain.take(producer.batch(0, batch))
-        assert [judged.row.event_id for judged in made] == [each.event_id for each in batch]
+        told = [judged.row.event_id for judged in made if judged.row.kind != "link"]
+        assert told == [each.event_id for each in batch]
     check(chain)
 
 

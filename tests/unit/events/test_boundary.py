@@ -142,6 +142,7 @@ def test_normal_form_of_a_fixed_event() -> None:
         (with_(perpose="marketing"), "perpose", "a field that processing events", "did you mean 'purpose'?"),
         (with_(xyzzy=1), "xyzzy", "a field that processing events do not have", "kind, occurred_at, system"),
         ({**CALL, SECRET: 1}, "?", "a field whose name is not shown", "kind, occurred_at"),
+        ({**CALL, "070-123-45-67": 1}, "?", "a field whose name is not shown", "kind, occurred_at"),
         (with_(recipient="police"), "recipient", "a field that processing events do not have", ""),
         (without("operation"), "operation", "nothing", "analyse, call, collect"),
         (without("subject"), "subject", "nothing", "an object with 'type' and 'value'"),

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ansvar.events.envelope import (
     OpenSession,
@@ -255,6 +256,8 @@ def test_reasons() -> None:
         open_session(header, bytes(16), keys, epochs)
     with pytest.raises(UnknownProducer):
         open_session(header, DEPLOYMENT, {"crm-2": SIGNING.public_key()}, epochs)
+    with pytest.raises(UnknownProducer, match=r"producer 'crm-\[personnummer\]'; add"):
+        open_session(replace(header, producer="crm-640823-3234"), DEPLOYMENT, keys, epochs)
     with pytest.raises(BadSignature):
         open_session(header, DEPLOYMENT, {"crm-1": other.public_key()}, {})  # before any look at epochs
     with pytest.raises(UnknownEpoch):
