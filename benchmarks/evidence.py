@@ -92,7 +92,7 @@ def work(events: int) -> tuple[dict[str, float], list[bytes]]:
         ring = keyring.read(directory.keys)
         kit = ProducerKit.read(keyring.kit_path(directory.keys, LOCAL_PRODUCER))
         ledger, vault = LedgerStore(store), open_vault(directory, chosen)
-        people, law = People(vault, ring.pepper), rules(store, ring, deployment)
+        people, law = People(vault, ring.pepper), rules(store, ring)
         open_ = opener(deployment, ring).open
         signer = log_signer(directory.keys, store, chosen, deployment)
         trees, anchors = ChainTrees(store, signer), Anchors(directory.anchors)

@@ -78,7 +78,7 @@ def run(events: int) -> dict[str, float]:
         ledger, vault = LedgerStore(store), open_vault(directory, chosen)
         people, law, open_ = (
             People(vault, ring.pepper),
-            rules(store, ring, deployment),
+            rules(store, ring),
             opener(deployment, ring).open,
         )
         memories = {}

@@ -32,7 +32,6 @@ from ansvar.enforcement.people import Known, People, Persons, named_in
 from ansvar.enforcement.ports import Bounds, Publisher, TopicReader
 from ansvar.enforcement.sheet import Judged
 from ansvar.enforcement.trees import ChainTrees
-from ansvar.enforcement.wiring import scopes
 from ansvar.events import codec
 from ansvar.events.control import Control, encode_control
 from ansvar.events.envelope import RecordType, Session, new_session
@@ -116,7 +115,6 @@ def opener(**changes: Any) -> Opener:
         "epoch_keys": {EPOCH: INTAKE},
         "partition_key": PARTITION_KEY,
         "chains": CHAINS,
-        "controllers": deployment().controllers(),
         "forwarders": frozenset((FORWARDER,)),
         "operator": deployment().operator,
     }
@@ -131,7 +129,7 @@ def rules() -> Rules:
         kept = bundle_from_bytes(content)
         known[kept.sha256] = kept
 
-    return Rules(DeploymentKeys(SECRET), known.__getitem__, scopes(deployment()), keep, opener().home)
+    return Rules(DeploymentKeys(SECRET), known.__getitem__, keep, opener().home)
 
 
 @cache

@@ -105,14 +105,14 @@ class Deployed:
         reader = KafkaReader(self.kafka, self.topic)
         await publisher.start()
         await reader.start()
-        opens = opener(self.deployment, self.ring)
+        opens = opener(self.deployment, self.ring, self.directory.keys)
         values: dict[str, Any] = {
             "deployment": self.deployment,
             "ledger": self.ledger,
             "vault": own,
             "people": People(own, self.ring.pepper),
             "opener": opens,
-            "rules": rules(self.store, self.ring, self.deployment, opens.home),
+            "rules": rules(self.store, self.ring, opens.home),
             "forwarder": forwarder(self.directory.keys, self.deployment),
             "reader": reader,
             "publisher": publisher,

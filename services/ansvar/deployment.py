@@ -57,10 +57,6 @@ class Deployment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     producers: tuple[RegisteredProducer, ...]
     founded_at: int  # ms since 1970
 
-    def controllers(self) -> frozenset[str]:
-        """The producers that may send control records."""
-        return frozenset(producer.name for producer in self.producers if CONTROL in producer.kinds)
-
     def forwards(self) -> bool:
         """Whether chains can tell each other about persons; not those founded by an early version."""
         return any(p.name == FORWARDER and FORWARDER in p.kinds for p in self.producers)

@@ -24,6 +24,7 @@ from ansvar.deployment import (
 )
 from ansvar.emitter.errors import KitError
 from ansvar.emitter.kit import ProducerKit
+from ansvar.epochs import publish_current
 from ansvar.keyfiles import KeyFileError, read_secret_file
 from ansvar.ledger.checkpoint import open_checkpoint
 from ansvar.ledger.errors import LedgerError
@@ -84,7 +85,7 @@ def initiate(
         record = _found(catalogue, keys, settings, content, now, further)
     deployment = from_record(record)
     check_keys(deployment, keyring.read(keys))
-    log_signer(keys, store, settings, deployment)
+    publish_current(keys, log_signer(keys, store, settings, deployment), deployment)
     return deployment
 
 

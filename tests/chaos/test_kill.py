@@ -260,7 +260,7 @@ async def _calm(
                 vault=vault,
                 people=People(vault, ring.pepper),
                 opener=opens,
-                rules=rules(store, ring, deployment, opens.home),
+                rules=rules(store, ring, opens.home),
                 reader=topic,
                 publisher=messages,
                 topics=topics(deployment, Settings()),

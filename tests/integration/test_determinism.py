@@ -15,8 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 import faults as failing
@@ -25,8 +27,10 @@ from ansvar.enforcement.appending import Append
 from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.errors import HeadMoved
 from ansvar.enforcement.opening import Record
+from ansvar.events.control import signed_key_command
 from ansvar.events.envelope import RecordType
 from ansvar.events.identifiers import normalise_event
+from ansvar.events.key_commands import RegisterProducer, RevokeProducer
 from ansvar.events.model import Event
 from ansvar.sample.company import generate
 from ansvar.store.client import Store
@@ -36,6 +40,7 @@ from ansvar.vault.vault import Vault
 from faults import CRASHES, FAILS, LIES, Crash, Faults
 from records import (
     CHAINS,
+    OPERATOR,
     Chain,
     KeptMessages,
     Producer,
@@ -52,6 +57,7 @@ EVENTS = 3_000
 WINDOW = 300  # rows in which repeated events are known: small, so that its end is met
 FOUNDED = deployment(WINDOW)
 SEED = 20_261
+SHOP = Ed25519PrivateKey.from_private_bytes(b"s" * 32)  # a producer that comes and goes
 
 
 class Recording(Struct, frozen=True):
@@ -73,6 +79,9 @@ class Recorder:
         self._late: list[tuple[bytes, list[Event]]] = []
         self._producers = [Producer(f"{partition}-{n}") for n in range(3)]
         self._now = self._producers[0].session.header.started
+        self._control = Producer(f"{partition}-c", producer="control")
+        self._shop = Producer(f"{partition}-s", producer="shop", signing_key=SHOP)
+        self._registered = False
         self.emitted: list[Event] = []
 
     def record(self) -> None:
@@ -96,6 +105,10 @@ class Recorder:
             if value:
                 value[self._dice.randrange(len(value))] ^= 1 << self._dice.randrange(8)
             self._add(bytes(value))
+        elif trouble == 20:
+            self._register()
+        elif trouble == 21 and self._waiting:
+            self._from_shop()
         elif trouble in (2, 3) and kept:
             self._add(self._dice.choice(kept[-20:]).value)  # a batch, or whatever it was, sent again
         elif trouble == 4:
@@ -112,6 +125,23 @@ class Recorder:
             self.emitted += events
         else:
             self._batch(delayed=trouble in (8, 9))
+
+    def _register(self) -> None:
+        """A producer comes, or goes."""
+        public = SHOP.public_key().public_bytes_raw()
+        coming = RegisterProducer("shop", public, ("crm",), ("*",))
+        command = RevokeProducer("shop") if self._registered else coming
+        id_ = UUID(int=self._dice.getrandbits(128), version=4)
+        control = signed_key_command(OPERATOR, FOUNDED.id, id_, command)
+        self._add(self._control.command(self._partition, control))
+        self._registered = not self._registered
+
+    def _from_shop(self) -> None:
+        """What it sends while nobody knows it is refused, and sent again by others."""
+        value = self._shop.batch(self._partition, self._waiting[:1])
+        if self._registered:
+            self.emitted.append(self._waiting.pop(0))
+        self._add(value)
 
     def _batch(self, *, delayed: bool) -> None:
         count = self._dice.choice([1, 2, 5, 15, 40, 60])
@@ -282,7 +312,7 @@ async def check(world: World, make: Callable[..., World]) -> None:
 async def test_the_recording_holds_every_kind_of_trouble(world: Callable[..., World]) -> None:
     kinds = (await calm(world)).kinds
     assert kinds["genesis"] == CHAINS
-    for kind in ("gap", "duplicate", "refused", "session"):
+    for kind in ("gap", "duplicate", "keys", "refused", "session"):
         assert kinds[kind] >= 4, kinds
     assert sum(kinds[kind] for kind in ("processing", "transfer", "disclosure", "rights")) > EVENTS // 2
     assert len(_calm[0].alerts) > 50

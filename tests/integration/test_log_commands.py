@@ -103,9 +103,9 @@ class Command:
         return lines[0]
 
     def listed(self) -> list[dict[str, Any]]:
-        """What `keys list` prints."""
+        """What `keys list` prints of log keys."""
         out, _ = self("keys", "list", "--format", "json")
-        return [json.loads(line) for line in out.splitlines()]
+        return [row for line in out.splitlines() if (row := json.loads(line))["what"] == "log"]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ansvar.emitter.kafka import KafkaSettings
 from ansvar.emitter.kit import ProducerKit
 from ansvar.enforcement.recovering import remember
 from ansvar.enforcement.replaying import replay
-from ansvar.enforcement.wiring import rules
+from ansvar.enforcement.wiring import rules, scopes
 from ansvar.events.control import Control, signed_activation
 from ansvar.initiation import CONTROL_PRODUCER
 from ansvar.policy.bundle import Bundle
@@ -72,7 +72,7 @@ async def test_a_policy_takes_effect_where_its_command_arrives(deployed: Deploye
     assert len(deployed.rows("duplicate")) == 1
     assert deployed.intact()
 
-    known = rules(deployed.store, deployed.ring, deployed.deployment)
+    known = rules(deployed.store, deployed.ring)
 
     def as_it_was(policy: bytes, engine: int) -> tuple[Bundle, int]:
         return known.bundle(policy), engine
@@ -85,7 +85,7 @@ async def test_a_policy_takes_effect_where_its_command_arrives(deployed: Deploye
         assert {row.policy for row in before} == {deployed.deployment.bundle}
         assert {row.policy for row in after} == {switch.policy}
         policies.add(switch.policy)
-        assert all(again.agrees for again in replay(rows, as_it_was, known.scopes))
+        assert all(again.agrees for again in replay(rows, as_it_was, scopes(deployed.deployment)))
         end = deployed.ledger.last_seq(chain) + 1
         assert remember(deployed.ledger, chain, end, 1_000).policy == switch.policy
     assert len(policies) == 1

@@ -280,6 +280,7 @@ async def ask(store: Store) -> AsyncIterator[httpx.AsyncClient]:
         sweep=nothing,
         violations=nothing,
         published=lambda chain: PublishedLog(store, chain),
+        intake_key=nothing,
         token=TOKEN,
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=api), base_url="http://log") as client:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -23,8 +25,18 @@ from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Batch, Close, Opened, Record, Refusal
 from ansvar.enforcement.people import People, named_in
 from ansvar.enforcement.recovering import remember
+from ansvar.enforcement.registering import REGISTERING, Registry
 from ansvar.enforcement.sheet import Judged
+from ansvar.events.control import signed_key_command
 from ansvar.events.envelope import SessionHeader, check_age
+from ansvar.events.intake import IntakePrivateKey
+from ansvar.events.key_commands import (
+    CloseEpoch,
+    OpenEpoch,
+    RegisterProducer,
+    RevokeProducer,
+    SignedKeyCommand,
+)
 from ansvar.events.model import Event, Identifier
 from ansvar.events.refusal import SessionExpired
 from ansvar.ledger.row import seal
@@ -32,7 +44,20 @@ from ansvar.store.client import Store
 from ansvar.store.ledger import LedgerStore
 from ansvar.store.verify import verify_store
 from ansvar.vault.vault import Vault
-from records import HOUR, NOW, PEPPER, Producer, customer, deployment, numbered, opener, rules, vault
+from records import (
+    HOUR,
+    INTAKE,
+    NOW,
+    OPERATOR,
+    PEPPER,
+    Producer,
+    customer,
+    deployment,
+    numbered,
+    opener,
+    rules,
+    vault,
+)
 
 DAY = 24 * HOUR
 EXPIRED = Refusal("session_expired", "too old")
@@ -256,3 +281,39 @@ def test_the_policy_is_that_of_the_last_policy_row(store: Store) -> None:
     for end, expected in ((1, first.row), (2, row)):
         rebuilt = remember(ledger, chain, end, 100)
         assert (rebuilt.policy, rebuilt.engine) == (expected.policy, expected.engine)
+
+
+def test_producers_and_epochs_are_those_of_the_rows(store: Store, people_of: Vault) -> None:
+    """A producer comes, is changed and goes, an epoch follows another: at every row as it was lived."""
+    shop = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+    public = shop.public_key().public_bytes_raw()
+    second = IntakePrivateKey(bytes(range(96, 192)))
+    commands: list[SignedKeyCommand] = [
+        RegisterProducer("shop", public, ("crm",), ("*",)),
+        OpenEpoch(2, second.public_key().to_bytes()),
+        CloseEpoch(1, NOW + 40 * DAY),
+        RegisterProducer("shop", public, ("*",), ("processing",)),
+        RevokeProducer("shop"),
+    ]
+    control, other = Producer("c", producer="control"), Producer("s", producer="shop", signing_key=shop)
+    values = [other.batch(0, [numbered(judging.process(), 1, subject=customer(0))])]
+    for n, command in enumerate(commands, start=2):
+        sealed = signed_key_command(OPERATOR, deployment().id, UUID(int=n << 40), command)
+        values.append(control.command(0, sealed))
+        values.append(other.batch(0, [numbered(judging.process(), n, subject=customer(0))]))
+    records = [Record(0, n, NOW + n, value) for n, value in enumerate(values)]
+    by = opener(epoch_keys={1: INTAKE, 2: second})
+    history = [(record, by.open(record)) for record in records]
+    by.learn([("shop", public)])
+    history[0] = (records[0], by.open(records[0]))  # as a worker opens it that knows what was to come
+    live = check_boundaries(LedgerStore(store), people_of, history, 100, 1, range(len(history)))
+    kinds = [judged.reason or judged.row.kind for rows in live for judged in rows]
+    first, then = ["unknown_producer", "keys", "gap", "processing"], ["keys", "processing"]
+    assert kinds == [*first, *then * 3, "keys", "producer_revoked"]
+    ledger, chain, end = LedgerStore(store), live[0][0].row.chain, live[-1][-1].row.seq + 1
+    folded = Registry()
+    for row in ledger.rows_of_kind(chain, REGISTERING, 0, end):
+        folded.took(row)
+    assert remember(ledger, chain, end, 100).registry == folded
+    assert set(folded.epochs) == {1, 2}
+    assert set(folded.producers) == {"local", "control"}

@@ -1,9 +1,9 @@
 """Judging the rows of a verified evidence bundle again, from what is in the bundle alone.
 
 Pure. A verdict follows from the row, the rows before it that changed its subject's state, the policy bundle
-that it names, and what the deployment lets its producer claim, which the chain's genesis row says. Rows that
-were proved are taken as they are; rows that were left out cannot be missed here, so a verdict that differs
-may also come from a bundle whose maker left some out.
+that it names, and what the deployment lets its producer claim, which the chain's genesis row says and its
+`keys` rows change. Rows that were proved are taken as they are; rows that were left out cannot be missed
+here, so a verdict that differs may also come from a bundle whose maker left some out.
 
 Not handled here: whether the bundle holds (`verifier.evidence`), which has to be known first.
 """

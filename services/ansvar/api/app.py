@@ -25,12 +25,14 @@ from ansvar.emitter.errors import EmitterError
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.health import HealthSource
 from ansvar.enforcement.sweep.running import Swept
+from ansvar.keyfiles import KeyFileError
 from ansvar.policy.verdict import Severity
 from ansvar.store.errors import StoreError
 from ansvar.vault.errors import VaultError
 
 T = TypeVar("T")
-_NOT_NOW: Final = (EmitterError, EnforcementError, StoreError, VaultError)  # what the stack cannot answer
+# what the stack cannot answer
+_NOT_NOW: Final = (EmitterError, EnforcementError, KeyFileError, StoreError, VaultError)
 
 
 class SweepRequest(BaseModel):
@@ -49,13 +51,15 @@ def make_api(
     sweep: Callable[[datetime, bool], Awaitable[list[Swept]]],
     violations: Callable[[Severity, int], list[dict[str, Any]]],
     published: Callable[[int], PublishedLog],
+    intake_key: Callable[[], bytes],
     token: str,
 ) -> FastAPI:
     """The application.
 
     `verify` returns the report that `ansvar verify --json` prints, `read` what the store says to an encoded
     question (`store.remote`), `violations` the rows that wait for an answer, `published` a chain as outsiders
-    see it; they block. `sweep` finds what is due as of a time and returns when it is recorded.
+    see it, `intake_key` the signed statement of the current intake key; they block. `sweep` finds what is due
+    as of a time and returns when it is recorded.
     """
     api = FastAPI(title="Ansvar", docs_url=None, redoc_url=None)
 
@@ -103,6 +107,11 @@ def make_api(
     ) -> list[dict[str, Any]]:
         """The newest rows whose findings nobody has answered."""
         return await _answered(lambda: violations(severity, limit))
+
+    @api.get("/v1/intake-key")
+    async def current_intake_key() -> Response:
+        """The intake key that producers are to seal to, signed by the log: for anyone."""
+        return Response(await _answered(intake_key), media_type="application/json")
 
     api.include_router(log_paths(published, operator))
     api.include_router(row_paths(published, operator))

@@ -65,7 +65,6 @@ def _explanations(store: Store, event: str, lang: Language) -> Iterator[Explanat
     """Every row that judges that event, in the order of chains."""
     from ansvar.accountability.explaining import explain as explained
     from ansvar.enforcement.replaying import judged_again
-    from ansvar.enforcement.rows import origin_of
     from ansvar.enforcement.wiring import as_recorded
     from ansvar.store.ledger import LedgerStore
 
@@ -75,7 +74,7 @@ def _explanations(store: Store, event: str, lang: Language) -> Iterator[Explanat
         again = judged_again(ledger, chain, seq, judge, claims)
         if again is not None:
             bundle, _ = judge(again.row.policy, again.row.engine)
-            yield explained(again, bundle, claims.get(origin_of(again.row)[1]), lang)
+            yield explained(again, bundle, again.scope, lang)
 
 
 def _places(store: Store, event: str) -> list[tuple[int, int]]:

@@ -67,7 +67,7 @@ async def _ingest(file: Path, directory: DataDirectory, bundle: Path) -> None:
                     deployment=deployment,
                     ledger=LedgerStore(store),
                     people=People(vault, ring.pepper),
-                    rules=rules(store, ring, deployment),
+                    rules=rules(store, ring),
                     partition_key=ring.partition_key,
                 )
                 now = time.time_ns() // 1_000_000

@@ -44,13 +44,17 @@ from ansvar.enforcement.app import Failure, make_app, running_app
 from ansvar.enforcement.enforcer import Enforcer
 from ansvar.enforcement.errors import NotRunning
 from ansvar.enforcement.health import Health
+from ansvar.enforcement.key_keeping import KeyKeeper
 from ansvar.enforcement.progressing import Pulse, lag
+from ansvar.enforcement.publishing import meanwhile
 from ansvar.enforcement.sweep.running import Swept, sweep_and_record
 from ansvar.enforcement.wiring import make_topics, open_enforcer, open_reader, open_store
+from ansvar.epochs import stated
 from ansvar.initiation import CONTROL_PRODUCER, LocalProducer, initiate
 from ansvar.policy.verdict import Severity
 from ansvar.settings import Settings, external_kafka
 from ansvar.store.client import Store
+from ansvar.store.ledger import LedgerStore
 from ansvar.store.remote import answer
 from ansvar.vault.generator import Generator
 from ansvar.vault.keyring import kit_path
@@ -233,6 +237,7 @@ async def running(
                 verify=lambda full, anchors: front.running().verify(full, anchors),
                 read=lambda question: front.running().read(question),
                 sweep=front.sweep,
+                intake_key=lambda: stated(directory.keys),
                 published=lambda chain: PublishedLog(front.running().store, chain),
                 violations=lambda least, limit: front.running().violations(least, limit),
                 token=token,
@@ -254,6 +259,8 @@ async def running(
                 generator=generator,
             )
         )
+        keeper = KeyKeeper(directory.keys, LedgerStore(store), deployment, kafka)
+        await parts.enter_async_context(meanwhile(keeper.run, failure.report))
         reader = await parts.enter_async_context(open_reader(kafka, deployment.topic))
         pulse = Pulse(enforcer, reader)
         beating = asyncio.create_task(pulse.beat())

@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ansvar.emitter.errors import KitError
 from ansvar.events.envelope import KEY_BYTES, MAX_PARTITION, PRODUCER_NAME
 from ansvar.events.intake import PUBLIC_BYTES, IntakePublicKey
+from ansvar.events.intake_statement import BadStatement, pinned_key
 from ansvar.events.partition import PARTITION_KEY_BYTES
 from ansvar.keyfiles import KeyFileError, read_secret_file, write_secret_file
 
 
-class _KitFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file's layout, version 1."""
+class _KitFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The file's layout, version 1. What is absent is not written, so that older programs read it too."""
 
     version: Literal[1]
     deployment: UUID
@@ -34,6 +35,8 @@ class _KitFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     intake_key: bytes
     producer: str
     signing_key: bytes
+    log_key: str | None = None
+    intake_source: str | None = None
 
 
 class ProducerKit(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,8 @@ class ProducerKit(msgspec.Struct, frozen=True, kw_only=True):
     intake_key: IntakePublicKey
     producer: str
     signing_key: Ed25519PrivateKey
+    log_key: str | None = None  # verifier key of chain 0's log, by which a new intake key is believed
+    intake_source: str | None = None  # file or URL of the statement of the current intake key
 
     def __post_init__(self) -> None:
         _check(
@@ -59,6 +64,12 @@ class ProducerKit(msgspec.Struct, frozen=True, kw_only=True):
         _check(
             len(self.partition_key) == PARTITION_KEY_BYTES, f"partition_key is {PARTITION_KEY_BYTES} bytes"
         )
+        _check(self.intake_source is None or self.log_key is not None, "intake_source needs a log_key")
+        if self.log_key is not None:
+            try:
+                pinned_key(self.log_key)
+            except BadStatement as error:
+                raise KitError(str(error)) from error
         _check(self.topic.isascii() and 0 < len(self.topic) <= 249, "topic is a name of 1 to 249 characters")
 
     def __repr__(self) -> str:
@@ -80,14 +91,19 @@ class ProducerKit(msgspec.Struct, frozen=True, kw_only=True):
                 intake_key=IntakePublicKey(file.intake_key),
                 producer=file.producer,
                 signing_key=Ed25519PrivateKey.from_private_bytes(file.signing_key),
+                log_key=file.log_key,
+                intake_source=file.intake_source,
             )
         except KeyFileError as error:
             raise KitError(str(error)) from error
         except (msgspec.MsgspecError, KitError, ValueError) as error:
             raise KitError(f"{path} is not a producer kit: {error}") from error
 
-    def write(self, path: Path, *, replace: bool = False) -> None:
-        """Write the kit file, mode 0600; `KitError` when it cannot be written or there is one already."""
+    def write(self, path: Path, *, replace: bool = False, keyless: bool = False) -> None:
+        """Write the kit file, mode 0600; `KitError` when it cannot be written or there is one already.
+
+        `keyless`: without a signing key, for a producer that puts its own there.
+        """
         file = _KitFile(
             version=1,
             deployment=self.deployment,
@@ -97,7 +113,9 @@ class ProducerKit(msgspec.Struct, frozen=True, kw_only=True):
             epoch=self.epoch,
             intake_key=self.intake_key.to_bytes(),
             producer=self.producer,
-            signing_key=self.signing_key.private_bytes_raw(),
+            signing_key=b"" if keyless else self.signing_key.private_bytes_raw(),
+            log_key=self.log_key,
+            intake_source=self.intake_source,
         )
         content = msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
         try:

@@ -152,6 +152,7 @@ class Lane:
 
     async def _session_now(self) -> Session:
         """The session to seal with; the lane's last one is closed first if another has taken its place."""
+        await self._sessions.prepare()
         session = self._sessions.current()
         if self._session is not session:
             await self._close_session()

@@ -17,6 +17,7 @@ from ansvar.emitter.errors import DeliveryFailed, EmitterClosed
 from ansvar.emitter.kafka import KafkaSettings
 from ansvar.emitter.kit import ProducerKit
 from ansvar.emitter.lane import Lane
+from ansvar.emitter.renewal import IntakeRenewal
 from ansvar.emitter.sessions import Clock, Randomness, Sessions
 from ansvar.emitter.transport import Transport
 from ansvar.events.requirements import MAX_EVENT_BYTES
@@ -40,7 +41,7 @@ class Outbox:
     ) -> None:
         self._kit = kit
         self._limits = limits
-        self._sessions = Sessions(kit, clock, random)
+        self._sessions = Sessions(kit, clock, random, IntakeRenewal(kit))
         self._transport = Transport(
             kit.topic,
             kit.chains,

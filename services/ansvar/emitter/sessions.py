@@ -9,11 +9,13 @@ Time and randomness are injected. Not handled here: batch numbers (each partitio
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 
 from ansvar.emitter.errors import EmitterClosed
 from ansvar.emitter.kit import ProducerKit
+from ansvar.emitter.renewal import IntakeRenewal
 from ansvar.events.envelope import ID_BYTES, KEY_BYTES, SESSION_LIFETIME_MS, Session, new_session
 
 RENEW_AFTER_MS = SESSION_LIFETIME_MS - 3_600_000
@@ -26,12 +28,32 @@ Randomness = Callable[[int], bytes]  # n -> n random bytes
 class Sessions:
     """The session that all partitions of one emitter share at a time."""
 
-    def __init__(self, kit: ProducerKit, clock: Clock, random: Randomness) -> None:
+    def __init__(
+        self, kit: ProducerKit, clock: Clock, random: Randomness, renewal: IntakeRenewal | None = None
+    ) -> None:
         self._kit = kit
+        self._intake = renewal or IntakeRenewal(kit, {})
+        self._asking = asyncio.Lock()
         self._clock = clock
         self._random = random
         self._process = os.getpid()
         self._current: Session | None = None
+
+    @property
+    def topic(self) -> str:
+        """The topic that is sealed for."""
+        return self._kit.topic
+
+    @property
+    def due(self) -> bool:
+        """Whether the next record is sealed in a new session."""
+        return self._current is None or self.is_due(self._current)
+
+    async def prepare(self) -> None:
+        """Before a new session is opened: ask which intake key is current."""
+        async with self._asking:
+            if self.due:
+                await self._intake.look()
 
     def current(self) -> Session:
         """The session to seal with now, a new one if there is none or the last is due."""
@@ -45,8 +67,8 @@ class Sessions:
                 producer=self._kit.producer,
                 session=self._random(ID_BYTES),
                 started=self._now(),
-                epoch=self._kit.epoch,
-                intake_key=self._kit.intake_key,
+                epoch=self._intake.epoch,
+                intake_key=self._intake.intake_key,
                 signing_key=self._kit.signing_key,
                 content_key=self._random(KEY_BYTES),
             )

@@ -129,6 +129,7 @@ class Carrier:
             parts.trees.grew(partition, tree)
         memory = await ask(lambda: remember(parts.ledger, partition, first, parts.deployment.recent_events))
         await ask(lambda: parts.rules.bundle(memory.policy))
+        parts.opener.learn(memory.registry.every_key())
         return Chain(memory, head.row, tree, through)
 
     async def _head(self, tenure: Tenure) -> Head:

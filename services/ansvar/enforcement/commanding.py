@@ -1,8 +1,9 @@
 """What a command does to a chain: one row, in the place where the command arrived.
 
 Pure. A command's id is remembered like an event's: the same command sent again is a `duplicate` row, another
-one under its id is refused. A `policy` row is judged by nothing: it carries the bundle and engine that hold
-from there on, itself included.
+one under its id is refused; so is one that does not fit where it arrives, such as closing an unknown epoch.
+A `policy` row is judged by nothing: it carries the bundle and engine that hold from there on, itself
+included.
 
 Not handled here: who may command and what the operator signed (`opening`), keeping the activated bundle where
 rows can name it (`enforcer`), what findings cause outside (`effects`).
@@ -15,9 +16,10 @@ from msgspec.structs import replace
 
 from ansvar.enforcement.memory import ChainMemory
 from ansvar.enforcement.opening import Command
+from ansvar.enforcement.registering import facts
 from ansvar.enforcement.rows import Place, extra_json, place_columns
 from ansvar.enforcement.sheet import Sheet
-from ansvar.events.control import ActivatePolicy, AnswerFinding, Control, RecordFinding
+from ansvar.events.control import ActivatePolicy, AnswerFinding, Control, KeyCommand, RecordFinding
 from ansvar.ledger.row import Row
 from ansvar.policy.decide import ENGINES, UnknownEngine
 from ansvar.policy.verdict import Finding
@@ -30,6 +32,11 @@ def carry_out(sheet: Sheet, command: Command, memory: ChainMemory, keys: Deploym
     digest = keys.no_subject.digest(command.body)
     if sheet.repeats("command", control.id, digest):
         return
+    if isinstance(control.command, KeyCommand):
+        unfit = memory.registry.unfit(control.command)
+        if unfit is not None:
+            sheet.refuse("unfit_command", unfit, event_id=control.id, digest=digest)
+            return
     row = replace(_row(control, sheet.place(), keys), event_id=control.id, digest=digest)
     findings: tuple[Finding, ...] = ()
     if isinstance(control.command, RecordFinding):
@@ -67,5 +74,12 @@ def _row(control: Control, place: Place, keys: DeploymentKeys) -> Row:
                 actor=answered.by,
                 details=keys.no_subject.seal_details(at, text) if answered.text else b"",
                 extra=extra_json({"answer": answered.answer, "chain": answered.chain, "seq": answered.seq}),
+                **place_columns(place),
+            )
+        case _ as keys_changed:
+            return Row(
+                kind="keys",
+                occurred_at=place.recorded_at * 1000,
+                extra=extra_json(facts(keys_changed)),
                 **place_columns(place),
             )

@@ -32,7 +32,7 @@ from ansvar.enforcement.health import Health
 from ansvar.enforcement.judging import judge
 from ansvar.enforcement.linking import named_here
 from ansvar.enforcement.memory import ChainMemory
-from ansvar.enforcement.opening import Command, Opened, Record
+from ansvar.enforcement.opening import LACKED_A_KEY, Command, Opened, Record, Refusal
 from ansvar.enforcement.people import Persons
 from ansvar.enforcement.streams import check_stream
 from ansvar.enforcement.waiting import Tenure, Waiting
@@ -188,6 +188,14 @@ class Enforcer:
         with self._caches:
             return [(record, self._parts.opener.open(record)) for record in records]
 
+    def _opened_again(self, opened: Opening) -> Opening:
+        """Open those anew that lacked a key: the rows before them, read since, may have told it."""
+        with self._caches:
+            return [
+                (item[0], self._parts.opener.open(item[0])) if _lacked_a_key(item) else item
+                for item in opened
+            ]
+
     async def _chain(self, tenure: _Ours) -> Chain:
         """What we know of a chain, read from the ledger if need be."""
         while True:
@@ -237,6 +245,8 @@ class Enforcer:
         fresh = [item for item in opened if item[0].offset > chain.memory.offset]
         if not fresh:
             return
+        if any(map(_lacked_a_key, fresh)):
+            fresh = await self._waiting.thread(lambda: self._opened_again(fresh))
         persons = await self._waiting.blocking(tenure, lambda: self._resolve(fresh))
         try:
             made = await self._waiting.thread(lambda: self._judge(chain.memory, fresh, persons))
@@ -260,6 +270,11 @@ class Enforcer:
         ]
         memory.forget_old_sessions(made[-1][0].timestamp)
         return made
+
+
+def _lacked_a_key(item: tuple[Record, Opened]) -> bool:
+    opened = item[1]
+    return isinstance(opened, Refusal) and opened.header is None and opened.reason in LACKED_A_KEY
 
 
 def _slices(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -31,5 +31,18 @@ class KafkaUnavailable(EnforcementError):
     """Kafka did not answer at the start; while a worker runs, it waits instead."""
 
 
+class MissingIntakeKey(EnforcementError):
+    """A record was sealed in an epoch that is open, and its private key is not among ours.
+
+    Refusing the record would be another history than that of a worker that has the key.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(
+            f"the intake key of epoch {epoch} is not in this worker's key directory, and the epoch is open. "
+            "Bring its file there, from the machine that rotated the keys or a backup, and start again"
+        )
+
+
 class NotRunning(EnforcementError):
     """The worker was asked something while it starts or stops."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ansvar.emitter.kit import ProducerKit
 from ansvar.emitter.sessions import Sessions
@@ -24,9 +24,12 @@ from ansvar.events.schemas import current
 
 
 class Forwarder:
-    """Seals for every chain of one worker; a session is made when a chain first tells something."""
+    """Seals for every chain of one worker; a session is made when a chain first tells something.
 
-    def __init__(self, kit: ProducerKit) -> None:
+    `kit` reads the worker's kit: a session that is new or due is sealed to the intake key that stands there.
+    """
+
+    def __init__(self, kit: Callable[[], ProducerKit]) -> None:
         self._kit = kit
         self._sessions: dict[int, Sessions] = {}
 
@@ -47,7 +50,9 @@ class Forwarder:
             return self._sealed(chain, tells.chain, tells.number, body)
 
     def _sealed(self, chain: int, to: int, number: int, body: bytes) -> Message:
-        sessions = self._sessions.setdefault(chain, Sessions(self._kit, time.time, os.urandom))
-        topic, schema = self._kit.topic, current("forwarded").fingerprint
+        sessions = self._sessions.get(chain)
+        if sessions is None or sessions.due:
+            sessions = self._sessions[chain] = Sessions(self._kit(), time.time, os.urandom)
+        topic, schema = sessions.topic, current("forwarded").fingerprint
         sealed = sessions.current().seal(RecordType.FORWARDED, number, schema, body, topic, to)
         return Message(topic, sealed, to)

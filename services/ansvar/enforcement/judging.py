@@ -5,18 +5,19 @@ there is no clock, no randomness and no I/O. All rows of a record share its sour
 append. Everything a record holds becomes a row: an event, a `refused`, a `duplicate`, a `gap`, a `session`,
 or what a command asks for; an event that names persons together has `link` rows before its own.
 
-Not handled here: opening records (`opening`), finding persons (`people`), commands (`commanding`), storing
-rows (`appending`), what rows cause outside (`effects`).
+Not handled here: opening records (`opening`), whose are taken (`admitting`), finding persons (`people`),
+commands (`commanding`), storing rows (`appending`), what rows cause outside (`effects`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, Final
 
 from msgspec import Struct
 
+from ansvar.enforcement.admitting import admitted
 from ansvar.enforcement.commanding import carry_out
 from ansvar.enforcement.linking import Home, join_here, leave, meeting, told
 from ansvar.enforcement.memory import ChainMemory
@@ -35,7 +36,6 @@ from ansvar.ledger.errors import RowTooLarge
 from ansvar.ledger.position import stream_id
 from ansvar.ledger.row import ZERO16, seal
 from ansvar.policy.bundle import Bundle
-from ansvar.policy.case import ProducerScope
 from ansvar.policy.decide import decide
 from ansvar.policy.joining import join
 from ansvar.policy.state import SubjectState, fact_of
@@ -47,7 +47,6 @@ class Rules(Struct, frozen=True):
 
     deployment: DeploymentKeys
     bundle: Callable[[bytes], Bundle]  # by SHA-256
-    scopes: Mapping[str, ProducerScope]  # what registered producers may claim
     keep: Callable[[bytes], object]  # store a bundle's canonical form, so that rows may name it
     home: Home | None = None  # an identifier's own chain; without it all are the chain's that names them
 
@@ -101,6 +100,7 @@ def judge(
     """The rows of one record, in order; `memory` follows them. The record must be above `memory.offset`."""
     if memory.stream == ZERO16:
         memory.stream = stream_id(record.partition, record.timestamp, record.value)
+    opened = admitted(opened, memory.registry, record.timestamp)
     named = {"sha256": record.sha256.hex(), "size": len(record.value)}
     sheet = Sheet(memory, record, opened.header, opened.number, named)
     expected = memory.offset + 1
@@ -267,7 +267,7 @@ def judge_event(
         memory.engine,
         recorded_at=time_of(at),
         own_request=own,
-        scope=rules.scopes.get(producer),
+        scope=memory.registry.scopes.get(producer),
         request=request if isinstance(event, RightsEvent) else None,
     )
     if masked or fields:

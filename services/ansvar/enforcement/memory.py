@@ -15,6 +15,7 @@ from collections import deque
 from typing import Final
 
 from ansvar.deployment import FORWARDER
+from ansvar.enforcement.registering import Registry
 from ansvar.enforcement.rows import told_of
 from ansvar.enforcement.subjects import Subjects
 from ansvar.ledger.canonical import ZERO32
@@ -110,6 +111,7 @@ class ChainMemory:
         "offset",
         "policy",
         "recent",
+        "registry",
         "sent",
         "sessions",
         "stream",
@@ -130,6 +132,7 @@ class ChainMemory:
         self.sent: dict[int, int] = {}  # chain -> how much it was told by this one
         self.recent = RecentEvents(recent_events)
         self.subjects = Subjects()
+        self.registry = Registry()
         self._refused: dict[int, int] = {}  # hour of broker time -> refused rows in it
 
     def numbers(self, session: SessionKey) -> Numbers:
@@ -147,6 +150,7 @@ class ChainMemory:
         self.offset = row.offset
         if row.kind in ("genesis", "policy"):
             self.policy, self.engine = row.policy, row.engine
+        self.registry.took(row)
         if row.stream != ZERO16:
             self.stream = row.stream
         if row.kind == "refused":

@@ -1,17 +1,19 @@
 """From a Kafka record to what it holds: opened, authenticated and decoded, or refused with a reason.
 
 Invariants: nothing of a record is believed before its session's signature and its seal held; a refusal names
-producer and session only then. Opening a record needs no state of a chain, so it can be repeated anywhere.
+producer and session only then. Opening a record needs no state of a chain, so it can be repeated anywhere: a
+producer's key is any that the deployment or the operator ever signed for, and the `claim` says which held.
 
-Not handled here: batch numbers and repeated events (`judging`): these depend on the rows before.
+Not handled here: whether producer and epoch are good at the record's place (`admitting`); batch numbers and
+repeated events (`judging`): these depend on the rows before.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import DecodeError, Struct
@@ -25,22 +27,34 @@ from ansvar.events.envelope import (
     RecordType,
     SessionHeader,
     SplitRecord,
-    open_session,
+    check_deployment,
+    signer,
     split,
+    unseal_session,
 )
 from ansvar.events.errors import EventError, InvalidEvent, UndecodableRecord
 from ansvar.events.forwarded import Arrived, Forwarded, ForwardedEvent, Wanted, Who, decode_forwarded
 from ansvar.events.identifiers import normalise_event
 from ansvar.events.intake import IntakePrivateKey
+from ansvar.events.key_commands import (
+    CloseEpoch,
+    OpenEpoch,
+    RegisterProducer,
+    RevokeProducer,
+    check_key_command,
+)
 from ansvar.events.model import Event, Identifier
 from ansvar.events.partition import home_of, partition_of
-from ansvar.events.refusal import BrokenBundle, NotAController, NotAForwarder
+from ansvar.events.personal_data import masked
+from ansvar.events.refusal import BadSignature, BrokenBundle, NotAForwarder, UnknownEpoch, UnknownProducer
 from ansvar.policy.errors import BundleError
 from ansvar.policy.loader import bundle_from_bytes
 from ansvar.policy.state import decode_state
 
 _PAIR: Final = b"ansvar/forwarded/v1"
 _SESSIONS_CACHED: Final = 10_000
+# Reasons that another look may not give, once more keys are known.
+LACKED_A_KEY: Final = frozenset((UnknownProducer.reason, BadSignature.reason, UnknownEpoch.reason))
 
 
 class Record(Struct, frozen=True):
@@ -61,7 +75,29 @@ class Record(Struct, frozen=True):
         return hashlib.sha256(self.value).digest()
 
 
-class Refusal(Struct, frozen=True):
+class Claim(Struct, frozen=True):
+    """Who a record says it is from: name, epoch, the known key under which its signature held (32 bytes).
+
+    `control`: it is a command, whoever may give those.
+    """
+
+    producer: str
+    epoch: int
+    key: bytes | None
+    control: bool
+
+
+class _Claimed(Struct, frozen=True, kw_only=True):
+    claim: Claim | None = None
+
+
+class IntakeKeys(Protocol):
+    """Where private intake keys are found by their epoch; None for one that is not held."""
+
+    def get(self, epoch: int, /) -> IntakePrivateKey | None: ...
+
+
+class Refusal(_Claimed, frozen=True):
     """Why a record or an event of it does not become rows.
 
     `header` and `number` are given only for an authenticated batch or command, whose number is then used up.
@@ -73,7 +109,7 @@ class Refusal(Struct, frozen=True):
     number: int = 0
 
 
-class Batch(Struct, frozen=True):
+class Batch(_Claimed, frozen=True):
     """An authenticated batch: events in order, under a number of their session.
 
     `unfit` says, by place in the batch, which events cannot be judged and why; all others are normalised and
@@ -86,7 +122,7 @@ class Batch(Struct, frozen=True):
     unfit: Mapping[int, Refusal]
 
 
-class Close(Struct, frozen=True):
+class Close(_Claimed, frozen=True):
     """An authenticated end of a session: the number that the next batch would have had."""
 
     header: SessionHeader
@@ -94,8 +130,8 @@ class Close(Struct, frozen=True):
     next_batch: int
 
 
-class Command(Struct, frozen=True):
-    """An authenticated command, from a producer that may control, under a number of its session.
+class Command(_Claimed, frozen=True):
+    """An authenticated command under a number of its session.
 
     `body` is its Avro body, by which a repetition is told from another command under the same id.
     """
@@ -112,7 +148,7 @@ class Command(Struct, frozen=True):
         return (command.bundle,) if isinstance(command, ActivatePolicy) else ()
 
 
-class Told(Struct, frozen=True):
+class Told(_Claimed, frozen=True):
     """What another chain tells this one about a person, authenticated.
 
     `header` names as its session the pair of chains, in which `number` counts, whichever worker sealed it.
@@ -127,7 +163,11 @@ Opened = Batch | Close | Command | Told | Refusal
 
 
 class Opener:
-    """Opens the records of one topic; keeps the sessions that it has checked."""
+    """Opens the records of one topic; keeps the sessions that it has checked.
+
+    It learns producers' keys: those that it is told (`learn`), and those of registrations that it opens, as
+    the operator signed them.
+    """
 
     def __init__(
         self,
@@ -135,55 +175,81 @@ class Opener:
         deployment: bytes,
         topic: str,
         producer_keys: Mapping[str, Ed25519PublicKey],
-        epoch_keys: Mapping[int, IntakePrivateKey],
+        epoch_keys: IntakeKeys,
         partition_key: bytes,
         chains: int,
-        controllers: frozenset[str] = frozenset(),
         forwarders: frozenset[str] = frozenset(),
         operator: bytes = b"",
     ) -> None:
         self._deployment = deployment
         self._topic = topic
-        self._producer_keys = producer_keys
+        self._producer_keys: dict[str, dict[bytes, Ed25519PublicKey]] = {}
+        self.learn((name, key.public_bytes_raw()) for name, key in producer_keys.items())
         self._epoch_keys = epoch_keys
         self._partition_key = partition_key
         self._chains = chains
-        self._controllers = controllers
         self._forwarders = forwarders
         self._operator = operator
-        self._sessions: OrderedDict[bytes, OpenSession] = OrderedDict()
+        self._sessions: OrderedDict[bytes, tuple[bytes, OpenSession]] = (
+            OrderedDict()
+        )  # with the key that held
+
+    def learn(self, producers: Iterable[tuple[str, bytes]]) -> None:
+        """Take in (name, Ed25519 public key) of producers; those that are known change nothing."""
+        for name, key in producers:
+            keys = self._producer_keys.setdefault(name, {})
+            if key not in keys:
+                keys[key] = Ed25519PublicKey.from_public_bytes(key)
 
     def open(self, record: Record) -> Opened:
         """What the record holds. Never raises for anything that the record's bytes say."""
+        claim = None
         try:
             parts = split(record.value)
-            session = self._session(parts.session)
+            check_deployment(parts.session, self._deployment)
+            claim = self._claim(parts)
+            session = self._session(parts.session, claim)
             body = session.open(parts, self._topic, record.partition, at=record.timestamp)
         except EventError as error:
-            return Refusal(error.reason, str(error))
+            return Refusal(error.reason, str(error), claim=claim)
         header, number = session.header, parts.record.number
         try:
-            return self._decoded(parts, body, record.partition)
+            return replace(self._decoded(parts, body, record.partition), claim=claim)
         except EventError as error:
-            if parts.record.type not in (RecordType.BATCH, RecordType.CONTROL) or isinstance(
-                error, NotAController
-            ):
-                return Refusal(error.reason, str(error))
-            return Refusal(error.reason, str(error), header, number)
+            if parts.record.type not in (RecordType.BATCH, RecordType.CONTROL):
+                return Refusal(error.reason, str(error), claim=claim)
+            return Refusal(error.reason, str(error), header, number, claim=claim)
 
     def home(self, identifier: Identifier) -> int:
         """The partition, and so the home chain, of a person first named under this identifier."""
         return home_of(self._partition_key, identifier, self._chains)
 
-    def _session(self, header: SessionHeader) -> OpenSession:
-        key = hashlib.sha256(header.raw).digest()
-        found = self._sessions.get(key)
-        if found is None:
-            found = open_session(header, self._deployment, self._producer_keys, self._epoch_keys)
-            self._sessions[key] = found
-            if len(self._sessions) > _SESSIONS_CACHED:
-                self._sessions.popitem(last=False)
-        return found
+    def _claim(self, parts: SplitRecord) -> Claim:
+        header = parts.session
+        seen = self._sessions.get(hashlib.sha256(header.raw).digest())
+        if seen is None:
+            # a copy: another thread may learn meanwhile
+            held = signer(header, tuple(self._producer_keys.get(header.producer, {}).values()))
+            key = None if held is None else held.public_bytes_raw()
+        else:
+            key = seen[0]
+        return Claim(header.producer, header.epoch, key, parts.record.type is RecordType.CONTROL)
+
+    def _session(self, header: SessionHeader, claim: Claim) -> OpenSession:
+        name = hashlib.sha256(header.raw).digest()
+        found = self._sessions.get(name)
+        if found is not None:
+            return found[1]
+        if header.producer not in self._producer_keys:
+            stated = masked(header.producer)  # anyone may have written it
+            raise UnknownProducer(f"no key is registered for producer {stated!r}; add the producer first")
+        if claim.key is None:
+            raise BadSignature(f"the session header is not signed by producer {header.producer!r}")
+        session = unseal_session(header, self._epoch_keys.get(header.epoch))
+        self._sessions[name] = claim.key, session
+        if len(self._sessions) > _SESSIONS_CACHED:
+            self._sessions.popitem(last=False)
+        return session
 
     def _decoded(self, parts: SplitRecord, body: bytes, partition: int) -> Opened:
         header, number, fingerprint = parts.session, parts.record.number, parts.record.fingerprint
@@ -199,7 +265,7 @@ class Opener:
             case RecordType.CLOSE:
                 return Close(header, number, codec.decode_close(body, fingerprint))
             case RecordType.CONTROL:
-                return Command(header, number, self._commanded(header, body, fingerprint), body)
+                return Command(header, number, self._commanded(body, fingerprint), body)
             case RecordType.FORWARDED:
                 return self._told(header, number, decode_forwarded(body, fingerprint), partition)
             case other:
@@ -229,10 +295,12 @@ class Opener:
         pair = hashlib.sha256(_PAIR + forwarded.chain.to_bytes(4, "big")).digest()[:ID_BYTES]
         return Told(replace(header, session=pair), number, forwarded)
 
-    def _commanded(self, header: SessionHeader, body: bytes, fingerprint: bytes) -> Control:
-        if header.producer not in self._controllers:
-            raise NotAController(f"producer {header.producer!r} is not registered for control records")
+    def _commanded(self, body: bytes, fingerprint: bytes) -> Control:
         control = decode_control(body, fingerprint)
+        if isinstance(control.command, (RegisterProducer, RevokeProducer, OpenEpoch, CloseEpoch)):
+            check_key_command(self._operator, self._deployment, control.id, control.command)
+        if isinstance(control.command, RegisterProducer):
+            self.learn([(control.command.name, control.command.key)])
         if isinstance(control.command, ActivatePolicy):
             check_activation(self._operator, self._deployment, control.id, control.command)
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansvar.deployment import FORWARDER
 from ansvar.enforcement.errors import EnforcementError
 from ansvar.enforcement.memory import HOUR_MS, REFUSED_HOURS, SESSION_MEMORY_MS, ChainMemory, Numbers
+from ansvar.enforcement.registering import REGISTERING
 from ansvar.enforcement.snapshotting import load_subjects
 from ansvar.ledger.row import ZERO16, Row
 from ansvar.store.ledger import LedgerStore
@@ -39,6 +40,8 @@ def _fold_bookkeeping(memory: ChainMemory, ledger: LedgerStore, last: Row, end_s
     chain = memory.chain
     for row in ledger.rows_of_kind(chain, ("genesis", "policy"), 0, end_seq):
         memory.policy, memory.engine = row.policy, row.engine
+    for row in ledger.rows_of_kind(chain, REGISTERING, 0, end_seq):
+        memory.registry.took(row)
     memory.clock = _clock(ledger, chain, end_seq)
     since = memory.clock - SESSION_MEMORY_MS
     for stretch in ledger.batch_ranges(chain, since, end_seq, always=FORWARDER):

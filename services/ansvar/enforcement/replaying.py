@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from ansvar.enforcement.registering import Registry
 from ansvar.enforcement.rows import EPOCH, EXTRA_FIELDS, extra_of, origin_of, time_of
 from ansvar.enforcement.subjects import Subjects
 from ansvar.events.model import EVENT_TYPES, Event, Identifier
@@ -45,6 +46,7 @@ class Replayed(Struct, frozen=True):
     event: Event
     state: SubjectState
     verdict: Verdict
+    scope: ProducerScope | None
 
     @property
     def agrees(self) -> bool:
@@ -53,21 +55,27 @@ class Replayed(Struct, frozen=True):
         return self.verdict.verdict == self.row.verdict and found == self.row.findings
 
 
-def replay(rows: Iterable[Row], judge: Judge, scopes: Mapping[str, ProducerScope]) -> Iterator[Replayed]:
+def replay(
+    rows: Iterable[Row], judge: Judge, scopes: Mapping[str, ProducerScope] | None
+) -> Iterator[Replayed]:
     """Judge the rows of one chain, from its first on. `state` of a result is changed by going on.
 
-    `scopes` says what each registered producer may claim.
+    `scopes` says what the producers of the founding may claim, which `keys` rows then change; None: nobody
+    is asked what he may claim.
     """
     subjects = Subjects()
+    registry = Registry(scopes=dict(scopes or {}))
     for row in rows:
         if row.kind not in _TYPES:
             subjects.took(row)
+            registry.took(row)
             continue
         event = event_of_row(row)
         state = subjects.state(row.subject)
         bundle, engine = judge(row.policy, row.engine)
         own = bool(extra_of(row).get("own_request"))
         recorded_at, producer = origin_of(row)
+        scope = None if scopes is None else registry.scopes.get(producer)
         verdict = decide(
             event,
             state,
@@ -75,10 +83,10 @@ def replay(rows: Iterable[Row], judge: Judge, scopes: Mapping[str, ProducerScope
             engine,
             recorded_at=time_of(recorded_at),
             own_request=own,
-            scope=scopes.get(producer),
+            scope=scope,
             request=row.request_id if row.kind == "rights" else None,
         )
-        yield Replayed(row, event, state, verdict)
+        yield Replayed(row, event, state, verdict, scope)
         subjects.took(row)
 
 
@@ -94,7 +102,8 @@ def judged_again(
         return None
     one_person = _joined_by(ledger.rows_of_kind(chain, ("link",), 0, seq), row.subject)
     before = (earlier for earlier in ledger.state_rows(chain, seq) if earlier.subject in one_person)
-    return next((again for again in replay((*before, row), judge, scopes) if again.row is row), None)
+    keys = ledger.rows_of_kind(chain, ("keys",), 0, seq)
+    return next((again for again in replay((*keys, *before, row), judge, scopes) if again.row is row), None)
 
 
 def _joined_by(links: Iterable[Row], survivor: bytes) -> set[bytes]:

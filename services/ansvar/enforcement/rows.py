@@ -101,7 +101,7 @@ def time_of(ms: int) -> datetime:
 
 
 def extra_json(facts: dict[str, Any]) -> str:
-    """RFC 8785 JSON of a flat object of strings, booleans and integers; '' when there is none.
+    """RFC 8785 JSON of a flat object of strings, lists of them, booleans and integers; '' when there is none.
 
     An integer that a double cannot hold is written as a string (RFC 7493, 2.2; RFC 8785, appendix D).
     """

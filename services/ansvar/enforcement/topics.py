@@ -83,6 +83,16 @@ async def ensure_topics(
         await _check_events_topic(admin, events, partitions)
 
 
+async def retention_ms(kafka: KafkaSettings, name: str) -> int:
+    """How long the broker keeps the records of a topic, at most the 30 days after which no key opens them.
+
+    Raises `TopicsUnavailable`.
+    """
+    async with _admin(kafka) as admin:
+        stated = int((await _settings_of(admin, name))["retention.ms"])
+    return stated if 0 <= stated <= MAX_RETENTION_MS else MAX_RETENTION_MS
+
+
 def _check_request(partitions: int, retention_ms: int, replication: int) -> None:
     if partitions < 1 or replication < 1:
         raise TopicMismatch("a topic needs at least one partition and one copy")
@@ -179,6 +189,12 @@ def _led(topics: list[dict[str, Any]]) -> bool:
 
 async def _check_events_topic(admin: Any, name: str, partitions: int) -> None:
     (topic,) = await admin.describe_topics([name])
+    faults = _faults(await _settings_of(admin, name), len(topic["partitions"]), partitions)
+    if faults:
+        raise TopicMismatch(f"the topic {name} does not fit this deployment: {'; '.join(faults)}")
+
+
+async def _settings_of(admin: Any, name: str) -> dict[str, str]:
     (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     code, message, _, _, entries = answer.resources[0]
     if code:
@@ -186,9 +202,7 @@ async def _check_events_topic(admin: Any, name: str, partitions: int) -> None:
             f"Kafka did not show the settings of {name} ({for_code(code).message}: {message}); "
             "allow this user DescribeConfigs on it"
         )
-    faults = _faults({entry[0]: entry[1] for entry in entries}, len(topic["partitions"]), partitions)
-    if faults:
-        raise TopicMismatch(f"the topic {name} does not fit this deployment: {'; '.join(faults)}")
+    return {entry[0]: entry[1] for entry in entries}
 
 
 def _faults(settings: Mapping[str, str], found: int, partitions: int) -> list[str]:

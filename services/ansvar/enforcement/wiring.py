@@ -76,7 +76,7 @@ def check_vault(vault: Vault, deployment: Deployment, ledger: LedgerStore) -> No
 
 
 def scopes(deployment: Deployment) -> dict[str, ProducerScope]:
-    """What each registered producer may claim."""
+    """What each producer that was registered at the founding may claim."""
     return {p.name: ProducerScope(frozenset(p.systems), frozenset(p.kinds)) for p in deployment.producers}
 
 
@@ -91,30 +91,29 @@ def bundles(catalogue: Catalogue) -> Callable[[bytes], Bundle]:
 
 
 def as_recorded(store: Store) -> tuple[Judge, dict[str, ProducerScope]]:
-    """By what rows were judged: each by the bundle and engine that it names, and what producers may claim."""
+    """By what rows were judged: the bundle and engine that each names, and what founding producers claim."""
     catalogue = Catalogue(store)
     bundle, record = bundles(catalogue), catalogue.deployment()
     claims = {} if record is None else scopes(from_record(record))
     return lambda policy, engine: (bundle(policy), engine), claims
 
 
-def rules(store: Store, ring: Keyring, deployment: Deployment, home: Home | None = None) -> Rules:
+def rules(store: Store, ring: Keyring, home: Home | None = None) -> Rules:
     """What judging needs; bundles come from the store. `home` says an identifier's own chain."""
     catalogue = Catalogue(store)
     secret = DeploymentKeys(ring.deployment_secret)
-    return Rules(secret, bundles(catalogue), scopes(deployment), catalogue.put_bundle, home)
+    return Rules(secret, bundles(catalogue), catalogue.put_bundle, home)
 
 
-def opener(deployment: Deployment, ring: Keyring) -> Opener:
-    """What opens records of this deployment."""
+def opener(deployment: Deployment, ring: Keyring, keys: Path | None = None) -> Opener:
+    """What opens records of this deployment, also by intake keys that the directory `keys` gets later."""
     return Opener(
         deployment=deployment.id,
         topic=deployment.topic,
         producer_keys=deployment.producer_keys(),
-        epoch_keys=ring.intake,
+        epoch_keys=ring.intake if keys is None else keyring.IntakeKeys(keys),
         partition_key=ring.partition_key,
         chains=deployment.chains,
-        controllers=deployment.controllers(),
         forwarders=frozenset((FORWARDER,)) if deployment.forwards() else frozenset(),
         operator=deployment.operator,
     )
@@ -122,7 +121,9 @@ def opener(deployment: Deployment, ring: Keyring) -> Opener:
 
 def forwarder(keys: Path, deployment: Deployment) -> Forwarder | None:
     """What seals what chains tell each other; None where the deployment knows of no such producer."""
-    return Forwarder(ProducerKit.read(keyring.kit_path(keys, FORWARDER))) if deployment.forwards() else None
+    if not deployment.forwards():
+        return None
+    return Forwarder(lambda: ProducerKit.read(keyring.kit_path(keys, FORWARDER)))
 
 
 def topics(deployment: Deployment, settings: Settings) -> Topics:
@@ -186,7 +187,7 @@ async def open_enforcer(
             meanwhile(checkpointer.run, failed),
             meanwhile(SelfCheck(check, tell, settings.self_check_seconds).run, failed),
         ):
-            opens = opener(deployment, ring)
+            opens = opener(deployment, ring, directory.keys)
             yield Enforcer(
                 Parts(
                     deployment=deployment,
@@ -194,7 +195,7 @@ async def open_enforcer(
                     vault=vault,
                     people=People(vault, ring.pepper),
                     opener=opens,
-                    rules=rules(store, ring, deployment, opens.home),
+                    rules=rules(store, ring, opens.home),
                     reader=reader,
                     publisher=publisher,
                     topics=topics(deployment, settings),

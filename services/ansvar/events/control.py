@@ -1,10 +1,11 @@
-"""Commands that travel in the events topic: activating a policy, recording and answering findings.
+"""Commands that travel in the events topic: activating a policy, findings and answers, producers and keys.
 
 Invariants: a command's effect is a row of the chain that it was sent to, so the ledger grows from Kafka's
 records alone; the same command has the same id on every chain; activating a policy also takes the operator's
 signature over what is activated, whoever sends it. Bad bytes raise an EventError and nothing else.
 
-Not handled here: who may command (`enforcement.opening`), what a command does (`enforcement.judging`).
+Not handled here: who may command (`enforcement.admitting`), what a command does (`enforcement.commanding`),
+the signatures of commands about producers and keys (`key_commands`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from io import BytesIO
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,15 @@ from fastavro import schemaless_reader, schemaless_writer
 from msgspec import Meta, Struct
 
 from ansvar.events.errors import UndecodableRecord
+from ansvar.events.key_commands import (
+    CloseEpoch,
+    KeysChanged,
+    OpenEpoch,
+    RegisterProducer,
+    RevokeProducer,
+    SignedKeyCommand,
+    sign_key_command,
+)
 from ansvar.events.refusal import BadSignature
 from ansvar.events.schemas import current, released
 
@@ -68,9 +78,10 @@ class AnswerFinding(Struct, frozen=True):
     by: Role
 
 
-Command = ActivatePolicy | RecordFinding | AnswerFinding
+KeyCommand = RegisterProducer | RevokeProducer | OpenEpoch | CloseEpoch | KeysChanged
+Command = ActivatePolicy | RecordFinding | AnswerFinding | KeyCommand
 _COMMANDS: Final[dict[str, type[Command]]] = {
-    f"ansvar.v1.{command.__name__}": command for command in (ActivatePolicy, RecordFinding, AnswerFinding)
+    f"ansvar.v1.{command.__name__}": command for command in get_args(Command)
 }
 
 
@@ -87,6 +98,13 @@ def signed_activation(
     """The command that activates a bundle (canonical form), signed by the operator."""
     signature = operator.sign(_activation(deployment, id_, hashlib.sha256(bundle).digest(), engine))
     return Control(id_, ActivatePolicy(bundle, engine, signature))
+
+
+def signed_key_command(
+    operator: Ed25519PrivateKey, deployment: bytes, id_: UUID, command: SignedKeyCommand
+) -> Control:
+    """A command about producers or epochs, signed by the operator."""
+    return Control(id_, sign_key_command(operator, deployment, id_, command))
 
 
 def check_activation(operator: bytes, deployment: bytes, id_: UUID, command: ActivatePolicy) -> None:

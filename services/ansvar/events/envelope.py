@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -270,17 +270,35 @@ def open_session(
     key. Raises `WrongDeployment`, `UnknownProducer`, `BadSignature`, `UnknownEpoch` or `BadSeal`. Age is
     checked by `OpenSession.open`, for each record: it depends on when the broker took that record.
     """
-    if header.deployment != deployment:
-        raise WrongDeployment("the record was sealed for another deployment")
+    check_deployment(header, deployment)
     public = producer_keys.get(header.producer)
     if public is None:
         name = masked(header.producer)  # anyone may have written it
         raise UnknownProducer(f"no key is registered for producer {name!r}; add the producer first")
-    try:
-        public.verify(header.signature, header.signed)
-    except InvalidSignature as error:
-        raise BadSignature(f"the session header is not signed by producer {header.producer!r}") from error
-    private = epoch_keys.get(header.epoch)
+    if signer(header, (public,)) is None:
+        raise BadSignature(f"the session header is not signed by producer {header.producer!r}")
+    return unseal_session(header, epoch_keys.get(header.epoch))
+
+
+def check_deployment(header: SessionHeader, deployment: bytes) -> None:
+    """Raise `WrongDeployment` unless the header names this deployment."""
+    if header.deployment != deployment:
+        raise WrongDeployment("the record was sealed for another deployment")
+
+
+def signer(header: SessionHeader, keys: Iterable[Ed25519PublicKey]) -> Ed25519PublicKey | None:
+    """The first of these keys under which the header's signature holds, if there is one."""
+    for key in keys:
+        try:
+            key.verify(header.signature, header.signed)
+        except InvalidSignature:
+            continue
+        return key
+    return None
+
+
+def unseal_session(header: SessionHeader, private: IntakePrivateKey | None) -> OpenSession:
+    """Recover the content key of a header whose signature held. Raises `UnknownEpoch` or `BadSeal`."""
     if private is None:
         raise UnknownEpoch(f"no intake key is held for epoch {header.epoch}")
     try:

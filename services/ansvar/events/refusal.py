@@ -52,8 +52,26 @@ class UnknownProducer(RecordRefused):
     reason = "unknown_producer"
 
 
+class ProducerRevoked(RecordRefused):
+    """The producer was registered once, and revoked before this record."""
+
+    reason = "producer_revoked"
+
+
+class ProducerKeyReplaced(RecordRefused):
+    """The producer signs with a key that another registration replaced before this record."""
+
+    reason = "producer_key_replaced"
+
+
+class EpochClosed(RecordRefused):
+    """The header's epoch was closed so long before the record that nothing sealed in it is taken."""
+
+    reason = "epoch_closed"
+
+
 class UnknownEpoch(RecordRefused):
-    """The intake key of the header's epoch is not (or no longer) held."""
+    """No intake key of the header's epoch was published before this record, or none is held."""
 
     reason = "unknown_epoch"
 

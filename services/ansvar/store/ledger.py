@@ -140,7 +140,7 @@ class LedgerStore:
         found = self._store.query(
             "SELECT seq, event_id, digest FROM {database}.ledger WHERE chain = {chain:UInt32} "
             "AND seq >= {a:UInt64} AND seq < {b:UInt64} "
-            "AND (verdict != '' OR kind IN ('policy', 'review', 'forwarded')) ORDER BY seq",
+            "AND (verdict != '' OR kind IN ('policy', 'review', 'keys', 'forwarded')) ORDER BY seq",
             {"chain": chain, "a": first_seq, "b": end_seq},
         )
         return ((seq, event_id.bytes, bytes(digest)) for seq, event_id, digest in found)

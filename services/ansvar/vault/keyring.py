@@ -36,6 +36,28 @@ _COMMITMENT: Final = b"ansvar/deployment/secrets/v1"
 _SECRETS: Final = ("partition.key", "pepper.key", "deployment.key")
 
 
+class IntakeKeys:
+    """The private intake keys of a directory, by epoch, as it is now: some may come and go meanwhile.
+
+    `get` raises KeyFileError where a key's file cannot be read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._read: dict[int, IntakePrivateKey] = {}
+
+    def get(self, epoch: int) -> IntakePrivateKey | None:
+        """The key of an epoch, None where there is none or it was destroyed."""
+        path = intake_path(self._directory, epoch)
+        if not path.exists():
+            self._read.pop(epoch, None)
+            return None
+        found = self._read.get(epoch)
+        if found is None:
+            found = self._read[epoch] = read_intake_key(path)
+        return found
+
+
 class Keyring(Struct, frozen=True):
     """What a worker needs of the secrets."""
 
@@ -72,16 +94,19 @@ def create(directory: Path) -> None:
 
 def read(directory: Path) -> Keyring:
     """Read the secrets. Raises KeyFileError naming the file that is missing, open to others or damaged."""
-    epochs = sorted(
-        int(m[1]) for path in directory.glob("intake-*.pem") if (m := _EPOCH.fullmatch(path.name))
-    )
     return Keyring(
         read_secret(directory / "partition.key"),
         read_secret(directory / "pepper.key"),
         read_secret(directory / "deployment.key"),
-        {epoch: read_intake_key(intake_path(directory, epoch)) for epoch in epochs},
+        {epoch: read_intake_key(intake_path(directory, epoch)) for epoch in epochs(directory)},
         read_signing_key(directory / "operator.pem").public_key(),
     )
+
+
+def epochs(directory: Path) -> list[int]:
+    """The epochs whose private intake key is here, in order."""
+    found = (_EPOCH.fullmatch(path.name) for path in directory.glob("intake-*.pem"))
+    return sorted(int(name[1]) for name in found if name is not None)
 
 
 def intake_path(directory: Path, epoch: int) -> Path:

@@ -116,6 +116,12 @@ class LogSigner:
         statement = Verified(Checkpoint(keys.origin, size, root), at)
         return sign_statement(statement, keys.origin, keys.ed25519)
 
+    def sign_bytes(self, chain: int, message: bytes) -> list[tuple[VerifierKey, bytes]]:
+        """Ed25519 signatures by every generation of a chain's keys; `message` begins with its own label."""
+        self._look()
+        keys = [self._keys(each.number, chain) for each in self._generations]
+        return [(each.public[0], each.ed25519.sign(message)) for each in keys]
+
     @property
     def generations(self) -> tuple[Generation, ...]:
         """Every generation, oldest first."""

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 import judging
 from ansvar.deployment import FORWARDER
 from ansvar.enforcement import opening
-from ansvar.enforcement.opening import Batch, Close, Opened, Opener, Record, Refusal, Told
+from ansvar.enforcement.opening import Batch, Claim, Close, Opened, Opener, Record, Refusal, Told
 from ansvar.events import codec
 from ansvar.events.avro_binary import write_long, write_string
-from ansvar.events.envelope import OpenSession, RecordType, open_session, parse_session_header
+from ansvar.events.envelope import OpenSession, RecordType, parse_session_header, unseal_session
 from ansvar.events.forwarded import Arrived, Forwarded, ForwardedEvent, Wanted, encode_forwarded
 from ansvar.events.intake import IntakePrivateKey
 from ansvar.events.model import Event, Identifier, NoticeEvent
 from ansvar.events.partition import partition_of
 from ansvar.events.schemas import current
 from ansvar.policy.state import SubjectState, encode_state
-from records import CHAINS, HOUR, NOW, SIGNING, Producer, customer, numbered, opener
+from records import CHAINS, EPOCH, HOUR, NOW, SIGNING, Producer, customer, numbered, opener
 from strategies import batches
 
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -61,7 +61,8 @@ def test_a_batch_opens() -> None:
 
 def test_a_close_opens() -> None:
     producer = Producer()
-    assert open_(producer.close(0, 12, number=3)) == Close(producer.session.header, 3, 12)
+    claim = Claim("local", EPOCH, SIGNING.public_key().public_bytes_raw(), control=False)
+    assert open_(producer.close(0, 12, number=3)) == Close(producer.session.header, 3, 12, claim=claim)
 
 
 def test_an_event_without_subject_lies_by_its_id() -> None:
@@ -116,7 +117,6 @@ UNOPENED: list[tuple[str, Callable[[], Opened]]] = [
     ("malformed", lambda: open_(sealed(b"\2", RecordType.CLOSE, fingerprint=BATCH))),
     ("unknown_schema", lambda: open_(sealed(b"\2", RecordType.CLOSE, fingerprint=b"fromthef"))),
     ("unsupported_type", lambda: open_(sealed(codec.encode_heartbeat(0), RecordType.HEARTBEAT))),
-    ("not_a_controller", lambda: open_(sealed(b"", RecordType.CONTROL))),
     ("not_a_forwarder", lambda: open_(sealed(TOLD, RecordType.FORWARDED, fingerprint=FORWARDED))),
 ]
 
@@ -353,14 +353,15 @@ def test_a_session_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def counting(*given: Any) -> OpenSession:
         checked.append(given)
-        return open_session(*given)
+        return unseal_session(*given)
 
-    monkeypatch.setattr(opening, "open_session", counting)
+    monkeypatch.setattr(opening, "unseal_session", counting)
     by, producer = opener(), Producer()
     for number in range(3):
         assert isinstance(open_(producer.batch(0, [event()], number), by=by), Batch)
-    assert isinstance(open_(unheard_of(signing_key=OTHER), by=by), Refusal)
-    assert isinstance(open_(unheard_of(signing_key=OTHER), by=by), Refusal)
+    strange = unheard_of(session=b"x" * 16, intake_key=IntakePrivateKey(b"i" * 96).public_key())
+    assert isinstance(open_(strange, by=by), Refusal)
+    assert isinstance(open_(strange, by=by), Refusal)
     assert len(checked) == 3  # what was refused is not kept
 
 

@@ -1,8 +1,9 @@
 """Which rows an evidence bundle has: those that were asked for, and those without which they say little.
 
-To a selected row belong: the genesis row of its chain, which says who may claim what; the row that put its
-policy in force; and, to judge it again, every row before it that changed its subject's state, or that of
-somebody who was joined to the subject. Persons are their references; no identifier comes here.
+To a selected row belong: the genesis row of its chain and the `keys` rows before it, which say who may claim
+what; the row that put its policy in force; and, to judge it again, every row before it that changed its
+subject's state, or that of somebody who was joined to the subject. Persons are their references; no
+identifier comes here.
 
 Not handled here: proofs (`building`), finding a person's reference (`cli.evidence`).
 """
@@ -208,14 +209,16 @@ def _state(store: Store, chain: int, picked: Sequence[_Picked], joined: Subjects
 
 
 def _policies(store: Store, chain: int, seqs: Iterable[int]) -> set[int]:
-    """The rows that put in force what some rows were judged by, and the genesis row."""
+    """The rows that put in force what some rows were judged by, the genesis row, `keys` rows before them."""
     found = store.query(
-        "SELECT seq FROM {database}.ledger WHERE chain = {chain:UInt32} "
-        "AND kind IN ('genesis', 'policy') ORDER BY seq",
+        "SELECT seq, toString(kind) FROM {database}.ledger WHERE chain = {chain:UInt32} "
+        "AND kind IN ('genesis', 'policy', 'keys') ORDER BY seq",
         {"chain": chain},
     )
-    began = [seq for (seq,) in found]
-    return {began[max(0, bisect_right(began, seq) - 1)] for seq in seqs} | set(began[:1])
+    wanted = list(seqs)
+    began = [seq for seq, kind in found if kind != "keys"]
+    keys = {seq for seq, kind in found if kind == "keys" and seq < max(wanted)}
+    return {began[max(0, bisect_right(began, seq) - 1)] for seq in wanted} | set(began[:1]) | keys
 
 
 def _listed(references: Iterable[bytes]) -> str:

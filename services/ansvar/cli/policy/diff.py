@@ -85,8 +85,8 @@ def _verdicts(
         for chain in rows.chains():
             end = rows.last_seq(chain) + 1
             earlier = max(0, _judged(store, chain) - events)  # only their subjects' state counts
-            first = replay((row for row, _ in rows.rows(chain, 0, end)), lambda *_: (old, ENGINE), {})
-            second = replay((row for row, _ in rows.rows(chain, 0, end)), lambda *_: (new, ENGINE), {})
+            first = replay((row for row, _ in rows.rows(chain, 0, end)), lambda *_: (old, ENGINE), None)
+            second = replay((row for row, _ in rows.rows(chain, 0, end)), lambda *_: (new, ENGINE), None)
             for a, b in islice(zip(first, second, strict=True), earlier, None):
                 judged += 1
                 if _told(a) != _told(b):  # a message alone may name another limit
