@@ -52,7 +52,7 @@ class Faults:
     def draw(self, operation: str) -> str:
         """What happens to this call: '' for nothing unusual."""
         kinds = [kind for kind in self._kinds if kind not in LIES or operation == "insert"]
-        if not kinds or self._random.randrange(int(self._every * _RARER.get(operation, 1))):
+        if not kinds or self._random.randrange(max(1, int(self._every * _RARER.get(operation, 1)))):
             return ""
         kind = kinds[self._turn[operation] % len(kinds)]
         self._turn[operation] += 1

@@ -316,4 +316,4 @@ def test_producers_and_epochs_are_those_of_the_rows(store: Store, people_of: Vau
         folded.took(row)
     assert remember(ledger, chain, end, 100).registry == folded
     assert set(folded.epochs) == {1, 2}
-    assert set(folded.producers) == {"local", "control"}
+    assert set(folded.producers) == {"local", "control", "forwarder"}

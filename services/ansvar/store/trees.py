@@ -13,24 +13,26 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from ansvar.ledger.proofs import Parts, consistency_parts, inclusion_parts, peaks, proof
 from ansvar.ledger.tiles import HEIGHT, WIDTH, Frontier, Tile, TileHashes, tiles_for
-from ansvar.store.client import Store
+from ansvar.store.client import Parameters, Store
 from ansvar.store.errors import StoreError
 
 CompletedTile = tuple[int, int, bytes]  # level, index, root
 
 _STRETCH: Final = 1 << 20  # rows whose tiles one query computes
 _ROW: Final = struct.Struct("<IBQ32s")
+_NONE: Final[Parameters] = {}
 _LEAVES: Final = (
     "SELECT seq, leaf FROM {database}.ledger "
     "WHERE chain = {chain:UInt32} AND intDiv(seq, 256) IN {tiles:Array(UInt64)}"
 )
 _ROOTS: Final = (
     "SELECT level, index, root FROM {database}.tiles "
-    "WHERE chain = {chain:UInt32} AND (level, intDiv(index, 256)) IN {tiles:Array(Tuple(UInt8, UInt64))}"
+    "WHERE chain = {chain:UInt32} AND (level, intDiv(index, 256)) IN "
+    "arrayZip({levels:Array(UInt8)}, {tiles:Array(UInt64)})"
 )
 _LEAF: Final = struct.Struct("<Q32s")
 _ROOT: Final = struct.Struct("<BQ32s")
@@ -132,7 +134,8 @@ class Trees:
     def _roots(self, chain: int, tiles: Sequence[Tile]) -> dict[Tile, bytes]:
         """The hashes of a tile above level 0 are the roots of 256 tiles of the level below."""
         found: dict[tuple[int, int], list[tuple[int, bytes]]] = {(t.level - 1, t.index): [] for t in tiles}
-        data = self._asked(_ROOTS, chain, list(found))
+        levels, indexes = [level for level, _ in found], [index for _, index in found]
+        data = self._asked(_ROOTS, chain, indexes, {"levels": levels})
         for level, index, root in sorted(set(_ROOT.iter_unpack(data))):  # what was kept twice counts once
             found[level, index // WIDTH].append((index, root))
         return {
@@ -142,9 +145,9 @@ class Trees:
             for tile in tiles
         }
 
-    def _asked(self, sql: str, chain: int, tiles: list[Any]) -> bytes:
+    def _asked(self, sql: str, chain: int, tiles: list[int], further: Parameters = _NONE) -> bytes:
         """The rows of whole tiles as bytes, in no order: sorting and parting them costs less here."""
-        return self._store.raw(sql, {"chain": chain, "tiles": tiles}) if tiles else b""
+        return self._store.raw(sql, {"chain": chain, "tiles": tiles, **further}) if tiles else b""
 
 
 def _tile_roots_sql() -> str:
