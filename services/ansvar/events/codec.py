@@ -63,7 +63,7 @@ def decode_batch(data: bytes, fingerprint: bytes) -> tuple[Event, ...]:
 
     Raises UnknownSchema, UndecodableRecord, OverLimit, or InvalidEvent with the event's `index`.
     """
-    readers = _readers(_schema("batch", fingerprint).fingerprint)
+    readers = _readers(schema_of("batch", fingerprint).fingerprint)
     objects: list[dict[str, Any]] = []
     try:
         count, at = read_block(data, 0)
@@ -94,7 +94,7 @@ def encode_heartbeat(next_batch: int) -> bytes:
 
 def decode_heartbeat(data: bytes, fingerprint: bytes) -> int:
     """`next_batch` of a heartbeat's body. Raises UnknownSchema or UndecodableRecord."""
-    return _next_batch(data, _schema("heartbeat", fingerprint))
+    return _next_batch(data, schema_of("heartbeat", fingerprint))
 
 
 def encode_close(next_batch: int) -> bytes:
@@ -104,7 +104,7 @@ def encode_close(next_batch: int) -> bytes:
 
 def decode_close(data: bytes, fingerprint: bytes) -> int:
     """`next_batch` of a close's body. Raises UnknownSchema or UndecodableRecord."""
-    return _next_batch(data, _schema("close", fingerprint))
+    return _next_batch(data, schema_of("close", fingerprint))
 
 
 def single_object_encode(name: str, record: Mapping[str, Any]) -> bytes:
@@ -168,7 +168,8 @@ def _branches(batch: Schema) -> list[Any]:
     return list(events["type"]["items"])
 
 
-def _schema(name: str, fingerprint: bytes) -> Schema:
+def schema_of(name: str, fingerprint: bytes) -> Schema:
+    """The released schema of a fingerprint, if it is one of `name`; else UnknownSchema, UndecodableRecord."""
     schema = released(fingerprint)
     if schema.name != name:
         raise UndecodableRecord(f"the fingerprint of '{schema.name}' on a record of type '{name}'")

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from fastavro import schemaless_reader, schemaless_writer
 from msgspec import Meta, Struct
 
+from ansvar.events.codec import schema_of
 from ansvar.events.errors import UndecodableRecord
 from ansvar.events.key_commands import (
     CloseEpoch,
@@ -33,7 +34,7 @@ from ansvar.events.key_commands import (
     sign_key_command,
 )
 from ansvar.events.refusal import BadSignature
-from ansvar.events.schemas import current, released
+from ansvar.events.schemas import current
 
 _LABEL: Final = b"ansvar/activate/v1"
 MAX_ANSWER: Final = 4_000  # characters; sealed as JSON they fit a row, however many escapes they take
@@ -128,9 +129,7 @@ def encode_control(control: Control) -> bytes:
 
 def decode_control(data: bytes, fingerprint: bytes) -> Control:
     """The command of a control record's body. Raises UnknownSchema or UndecodableRecord."""
-    schema = released(fingerprint)
-    if schema.name != "control":
-        raise UndecodableRecord(f"the fingerprint of '{schema.name}' on a record of type 'control'")
+    schema = schema_of("control", fingerprint)
     body = BytesIO(data)
     try:
         record: Any = schemaless_reader(body, schema.parsed, None, return_record_name=True)

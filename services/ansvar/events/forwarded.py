@@ -15,9 +15,10 @@ from fastavro import schemaless_reader, schemaless_writer
 from msgspec import Struct
 
 from ansvar.events import codec
+from ansvar.events.codec import schema_of
 from ansvar.events.errors import UndecodableRecord
 from ansvar.events.model import Event, Identifier, IdentifierType
-from ansvar.events.schemas import current, released
+from ansvar.events.schemas import current
 
 Who = bytes | Identifier  # a reference of 16 bytes, or an identifier in normal form
 
@@ -71,9 +72,7 @@ def encode_forwarded(forwarded: Forwarded) -> bytes:
 
 def decode_forwarded(data: bytes, fingerprint: bytes) -> Forwarded:
     """What a body says. Raises UnknownSchema, UndecodableRecord, or InvalidEvent for a wrong event."""
-    schema = released(fingerprint)
-    if schema.name != "forwarded":
-        raise UndecodableRecord(f"the fingerprint of '{schema.name}' on a record of type 'forwarded'")
+    schema = schema_of("forwarded", fingerprint)
     body = BytesIO(data)
     try:
         record: Any = schemaless_reader(body, schema.parsed, None, return_record_name=True)
